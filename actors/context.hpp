@@ -1,0 +1,85 @@
+#pragma once
+
+/// What every actor is born with: whom it can find, what it is configured with, where it counts.
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <shared_mutex>
+#include <string>
+
+#include <caf/all.hpp>
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/registry.h>
+
+#include "core/settings.hpp"
+#include "core/time.hpp"
+#include "messages/interfaces.hpp"
+
+namespace harbinger {
+
+/// Name -> the actor's current incarnation. Thread-safe. The supervisor writes it, everybody looks up at each send, so that
+/// a restarted actor is found at once.
+class directory {
+public:
+  void set(const std::string& name, caf::actor handle);
+  void erase(const std::string& name, const caf::actor& handle); ///< only if it is still that one
+  caf::actor find(const std::string& name) const;                ///< null handle: not running now
+  std::map<std::string, caf::actor> all() const;
+
+private:
+  mutable std::shared_mutex mutex_;
+  std::map<std::string, caf::actor> actors_;
+};
+
+struct node_resources; // the store and the mass storage of a node (actors/node/resources.hpp); central: null
+struct central_resources; // the catalog's database (actors/resources.hpp); node: null
+
+struct context {
+  directory names;
+  /// The settings the process started with; later ones come as config_changed.
+  std::shared_ptr<const settings> config;
+  std::shared_ptr<prometheus::Registry> metrics = std::make_shared<prometheus::Registry>();
+  std::function<unix_ms()> wall_clock;
+  /// The term of this life of the centre (central) and the incarnation of this life of the node (node).
+  harbinger::term term;
+  incarnation life;
+  std::shared_ptr<node_resources> node;
+  std::shared_ptr<central_resources> central;
+};
+using context_ptr = std::shared_ptr<context>;
+
+/// Sends `message` to the actor that is called `name` now. False when it is not running: messages that must arrive are
+/// requests with a timeout, or are sent again from state.
+template <class Interface, class Self, class Message>
+bool tell(Self* self, const context_ptr& ctx, const char* name, Message message) {
+  auto found = ctx->names.find(name);
+  if (!found) return false;
+  self->send(caf::actor_cast<Interface>(found), std::move(message));
+  return true;
+}
+
+/// The same from a thread that is no actor (a reactor's handler).
+template <class Interface, class Message> bool tell_from_outside(const context_ptr& ctx, const char* name, Message message) {
+  auto found = ctx->names.find(name);
+  if (!found) return false;
+  caf::anon_send(caf::actor_cast<Interface>(found), std::move(message));
+  return true;
+}
+
+/// Publishes an event (P9); `fields` are the inputs, rule, result and rejected options.
+template <class Self>
+void raise_event(Self* self, const context_ptr& ctx, severity level, std::string kind, std::string subject, std::string text,
+                 std::map<std::string, std::string> fields = {}) {
+  tell<event_publisher_actor>(self, ctx, "event_publisher",
+                              event{0, {}, level, std::move(kind), std::move(subject), std::move(text), std::move(fields)});
+}
+
+/// A counter of the process, made on first use: count(ctx, "harbinger_telemetry_lost_total", "samples lost on the way").
+prometheus::Counter& counter(const context_ptr& ctx, const std::string& name, const std::string& help,
+                             const std::map<std::string, std::string>& labels = {});
+prometheus::Gauge& gauge(const context_ptr& ctx, const std::string& name, const std::string& help,
+                         const std::map<std::string, std::string>& labels = {});
+
+} // namespace harbinger

@@ -1,0 +1,285 @@
+#pragma once
+
+/// The data plane: client API, replication, snapshot and delta transfer. DEALER to the node's ROUTER; every request gets
+/// one reply with its id, either the named type or error_reply.
+
+#include "messages/common.hpp"
+
+namespace harbinger {
+
+enum class op_kind : uint8_t { put, erase };
+constexpr auto enum_names(op_kind) { return std::array{"put", "erase"}; }
+
+inline constexpr size_t key_bytes_max = 1024;
+inline constexpr size_t value_bytes_max = 1 << 20;
+inline constexpr size_t batch_ops_max = 1024;
+inline constexpr size_t batch_bytes_max = 4 << 20;
+inline constexpr uint32_t scan_rows_max = 10'000;
+
+struct record_op {
+  op_kind kind = op_kind::put;
+  bytes key;
+  bytes value; ///< empty for erase
+  friend auto operator<=>(const record_op&, const record_op&) = default;
+};
+template <class V> void describe(V& v, record_op& m) {
+  v("op", m.kind);
+  v("key", m.key);
+  v("value", m.value);
+}
+
+// --- client API ---
+
+/// A batch of writes to one partition, applied whole or not at all. Reply: put_ok, after the whole sync set has it.
+struct put_request {
+  static constexpr std::string_view wire_name = "client.put";
+  static constexpr size_t max_bytes = bulk_body_max;
+  partition_id partition;
+  std::vector<record_op> ops;
+};
+template <class V> void describe(V& v, put_request& m) {
+  v("partition", m.partition);
+  v("ops", m.ops);
+}
+
+struct put_ok {
+  static constexpr std::string_view wire_name = "client.put_ok";
+  static constexpr size_t max_bytes = control_body_max;
+  harbinger::version version;
+};
+template <class V> void describe(V& v, put_ok& m) { v("version", m.version); }
+
+/// Reply: value_reply. Served by the primary while its lease holds.
+struct get_request {
+  static constexpr std::string_view wire_name = "client.get";
+  static constexpr size_t max_bytes = control_body_max;
+  partition_id partition;
+  bytes key;
+};
+template <class V> void describe(V& v, get_request& m) {
+  v("partition", m.partition);
+  v("key", m.key);
+}
+
+struct value_reply {
+  static constexpr std::string_view wire_name = "client.value";
+  static constexpr size_t max_bytes = bulk_body_max;
+  bool found = false;
+  bytes value;
+  harbinger::version version; ///< state of the partition that was read
+};
+template <class V> void describe(V& v, value_reply& m) {
+  v("found", m.found);
+  v("value", m.value);
+  v("version", m.version);
+}
+
+/// Reply: rows_reply with the records from `from` (inclusive) on, in key order.
+struct scan_request {
+  static constexpr std::string_view wire_name = "client.scan";
+  static constexpr size_t max_bytes = control_body_max;
+  partition_id partition;
+  bytes from;
+  uint32_t limit = 1000; ///< 1..scan_rows_max; replies also end at 4 MiB
+};
+template <class V> void describe(V& v, scan_request& m) {
+  v("partition", m.partition);
+  v("from", m.from);
+  v("limit", m.limit);
+}
+
+struct record_row {
+  bytes key;
+  bytes value;
+  friend auto operator<=>(const record_row&, const record_row&) = default;
+};
+template <class V> void describe(V& v, record_row& m) {
+  v("key", m.key);
+  v("value", m.value);
+}
+
+struct rows_reply {
+  static constexpr std::string_view wire_name = "client.rows";
+  static constexpr size_t max_bytes = bulk_body_max;
+  std::vector<record_row> rows;
+  bool more = false;
+  bytes next; ///< where to go on when `more`
+  harbinger::version version;
+};
+template <class V> void describe(V& v, rows_reply& m) {
+  v("rows", m.rows);
+  v("more", m.more);
+  v("next", m.next);
+  v("version", m.version);
+}
+
+/// "Are you there?" Reply: node_pong. Never queued behind other work.
+struct node_ping {
+  static constexpr std::string_view wire_name = "node.ping";
+  static constexpr size_t max_bytes = control_body_max;
+};
+template <class V> void describe(V&, node_ping&) {}
+
+struct node_pong {
+  static constexpr std::string_view wire_name = "node.pong";
+  static constexpr size_t max_bytes = control_body_max;
+  node_id node;
+  incarnation life;
+};
+template <class V> void describe(V& v, node_pong& m) {
+  v("node", m.node);
+  v("incarnation", m.life);
+}
+
+// --- replication, primary to secondary (and joiner) ---
+
+/// One committed, or about to be committed, write batch.
+struct log_entry {
+  harbinger::version version;
+  std::vector<record_op> ops;
+  friend auto operator<=>(const log_entry&, const log_entry&) = default;
+};
+template <class V> void describe(V& v, log_entry& m) {
+  v("version", m.version);
+  v("ops", m.ops);
+}
+
+/// Append these, which follow directly on `previous`. Empty `entries`: lease renewal and news of the commit point.
+/// Reply: append_ok once they are durable; gap (with the receiver's version in the detail), stale_epoch or diverged.
+struct append_request {
+  static constexpr std::string_view wire_name = "replica.append";
+  static constexpr size_t max_bytes = bulk_body_max;
+  partition_id partition;
+  harbinger::epoch epoch;     ///< of the sender
+  node_id from;
+  harbinger::version previous;
+  std::vector<log_entry> entries;
+  seq_no committed;           ///< the primary has committed everything up to here
+};
+template <class V> void describe(V& v, append_request& m) {
+  v("partition", m.partition);
+  v("epoch", m.epoch);
+  v("from", m.from);
+  v("previous", m.previous);
+  v("entries", m.entries);
+  v("committed", m.committed);
+}
+
+struct append_ok {
+  static constexpr std::string_view wire_name = "replica.append_ok";
+  static constexpr size_t max_bytes = control_body_max;
+  partition_id partition;
+  harbinger::epoch epoch;
+  harbinger::version version; ///< newest durable entry of the receiver
+};
+template <class V> void describe(V& v, append_ok& m) {
+  v("partition", m.partition);
+  v("epoch", m.epoch);
+  v("version", m.version);
+}
+
+// --- copying, target to source ---
+
+/// Open a snapshot of the partition, or go on with one that is still open. Reply: snapshot_opened.
+struct snapshot_open {
+  static constexpr std::string_view wire_name = "snapshot.open";
+  static constexpr size_t max_bytes = control_body_max;
+  partition_id partition;
+  std::string resume; ///< snapshot id of an earlier open; empty: a new one. Unknown ids: not_found
+};
+template <class V> void describe(V& v, snapshot_open& m) {
+  v("partition", m.partition);
+  v("resume", m.resume);
+}
+
+struct snapshot_opened {
+  static constexpr std::string_view wire_name = "snapshot.opened";
+  static constexpr size_t max_bytes = control_body_max;
+  std::string snapshot;
+  harbinger::version version; ///< the state that is sent; committed by the primary
+  std::array<uint64_t, harbinger::digest::buckets> digest{};
+  uint64_t records = 0;
+  uint64_t size_bytes = 0;
+  epoch_history history;
+};
+template <class V> void describe(V& v, snapshot_opened& m) {
+  v("snapshot", m.snapshot);
+  v("version", m.version);
+  v("digest", m.digest);
+  v("records", m.records);
+  v("size_bytes", m.size_bytes);
+  v("history", m.history);
+}
+
+/// One credit: send the chunk that begins after `after` (empty: at the first record). Reply: snapshot_chunk.
+/// The target keeps several of these outstanding by asking for `index`, `index`+1 ...: the source keeps its place.
+struct snapshot_pull {
+  static constexpr std::string_view wire_name = "snapshot.pull";
+  static constexpr size_t max_bytes = control_body_max;
+  std::string snapshot;
+  uint64_t index = 0; ///< chunks count from 0; any chunk may be asked for again
+};
+template <class V> void describe(V& v, snapshot_pull& m) {
+  v("snapshot", m.snapshot);
+  v("index", m.index);
+}
+
+/// `rows` is msgpack of an array of [key bin, value bin], perhaps Zstandard-compressed; `checksum` is xxh3-64 of it as sent.
+struct snapshot_chunk {
+  static constexpr std::string_view wire_name = "snapshot.chunk";
+  static constexpr size_t max_bytes = bulk_body_max;
+  std::string snapshot;
+  uint64_t index = 0;
+  bool last = false;
+  bool zstd = false;
+  uint64_t raw_bytes = 0; ///< size of rows before compression
+  bytes rows;
+  uint64_t checksum = 0;
+};
+template <class V> void describe(V& v, snapshot_chunk& m) {
+  v("snapshot", m.snapshot);
+  v("index", m.index);
+  v("last", m.last);
+  v("zstd", m.zstd);
+  v("raw_bytes", m.raw_bytes);
+  v("rows", m.rows);
+  v("checksum", m.checksum);
+}
+
+/// What came after `after`? Waits up to wait_ms when there is nothing yet. Reply: delta_batch; log_trimmed or diverged mean
+/// that only a new snapshot helps.
+struct delta_pull {
+  static constexpr std::string_view wire_name = "delta.pull";
+  static constexpr size_t max_bytes = control_body_max;
+  partition_id partition;
+  harbinger::version after;
+  uint64_t digest = 0; ///< the target's digest::total() at `after`; checked when the source knows its own there
+  uint32_t bytes_max = 0; ///< 0: 1 MiB
+  uint32_t wait_ms = 0;   ///< at most 1000
+};
+template <class V> void describe(V& v, delta_pull& m) {
+  v("partition", m.partition);
+  v("after", m.after);
+  v("digest", m.digest);
+  v("bytes_max", m.bytes_max);
+  v("wait_ms", m.wait_ms);
+}
+
+struct delta_batch {
+  static constexpr std::string_view wire_name = "delta.batch";
+  static constexpr size_t max_bytes = bulk_body_max;
+  partition_id partition;
+  std::vector<log_entry> entries; ///< committed ones only, in order, directly after what was asked
+  harbinger::version head;        ///< the source's newest committed version
+  uint64_t digest = 0;            ///< the source's digest::total() at `head`
+  epoch_history history;
+};
+template <class V> void describe(V& v, delta_batch& m) {
+  v("partition", m.partition);
+  v("entries", m.entries);
+  v("head", m.head);
+  v("digest", m.digest);
+  v("history", m.history);
+}
+
+} // namespace harbinger

@@ -1,0 +1,254 @@
+#pragma once
+
+/// Every typed actor interface, one comment a signature. Actors find each other by directory name (actors/names.hpp).
+/// Messages are immutable structs; all of them are local (messages/local.hpp) or decoded at a bridge.
+
+#include <caf/all.hpp>
+
+#include "messages/local.hpp"
+
+#define HARBINGER_LOCAL(type) CAF_ALLOW_UNSAFE_MESSAGE_TYPE(harbinger::type)
+HARBINGER_LOCAL(tick)
+HARBINGER_LOCAL(show_request)
+HARBINGER_LOCAL(show_reply)
+HARBINGER_LOCAL(config_changed)
+HARBINGER_LOCAL(catalog_changed)
+HARBINGER_LOCAL(follow_catalog)
+HARBINGER_LOCAL(change_partition)
+HARBINGER_LOCAL(partition_changed)
+HARBINGER_LOCAL(register_node)
+HARBINGER_LOCAL(set_node_state)
+HARBINGER_LOCAL(node_changed)
+HARBINGER_LOCAL(create_volume)
+HARBINGER_LOCAL(node_joined)
+HARBINGER_LOCAL(heartbeat_seen)
+HARBINGER_LOCAL(report_received)
+HARBINGER_LOCAL(node_command)
+HARBINGER_LOCAL(node_command_done)
+HARBINGER_LOCAL(replicas_changed)
+HARBINGER_LOCAL(placement_query)
+HARBINGER_LOCAL(placement)
+HARBINGER_LOCAL(copy_wanted)
+HARBINGER_LOCAL(prefetch_order)
+HARBINGER_LOCAL(prefetch_progress)
+HARBINGER_LOCAL(prefetch_cancelled)
+HARBINGER_LOCAL(kill_actor)
+HARBINGER_LOCAL(config_get)
+HARBINGER_LOCAL(config_set)
+HARBINGER_LOCAL(recovery_drill)
+HARBINGER_LOCAL(telemetry_received)
+HARBINGER_LOCAL(samples_accepted)
+HARBINGER_LOCAL(risk_updated)
+HARBINGER_LOCAL(model_ready)
+HARBINGER_LOCAL(zone_map)
+HARBINGER_LOCAL(event)
+HARBINGER_LOCAL(data_request)
+HARBINGER_LOCAL(data_reply)
+HARBINGER_LOCAL(peer_request)
+HARBINGER_LOCAL(peer_reply)
+HARBINGER_LOCAL(forget_peer)
+HARBINGER_LOCAL(centre_command)
+HARBINGER_LOCAL(send_to_centre)
+HARBINGER_LOCAL(replicas_now)
+HARBINGER_LOCAL(peers_now)
+HARBINGER_LOCAL(gauge_reading)
+#undef HARBINGER_LOCAL
+
+namespace harbinger {
+
+using caf::reacts_to;
+using caf::replies_to;
+
+// ----------------------------------------------------------------------------------------------- central role
+
+/// Owns the SUB socket for telemetry; decodes, batches, hands on.
+using telemetry_bridge_actor = caf::typed_actor<
+  // The ingestor has taken this many batches: credit for as many more (backpressure). `round` is the count.
+  reacts_to<tick>,
+  replies_to<show_request>::with<show_reply>>;
+
+/// Validates what nodes claim of themselves: known node, current life, order, clock, finite.
+using telemetry_ingestor_actor = caf::typed_actor<
+  reacts_to<telemetry_received>,
+  // Which nodes and lives exist.
+  reacts_to<catalog_changed>,
+  replies_to<show_request>::with<show_reply>>;
+
+/// Features and risk of every node; scores each scoring period and sends risk_updated to zone_manager.
+using failure_predictor_actor = caf::typed_actor<
+  reacts_to<samples_accepted>,
+  reacts_to<catalog_changed>,
+  // Load this model; a bad file is refused and the last good one stays.
+  reacts_to<model_ready>,
+  reacts_to<tick>,
+  // "risk" [node]
+  replies_to<show_request>::with<show_reply>>;
+
+/// Trains on recorded history in the background (detached), then tells failure_predictor.
+using model_trainer_actor = caf::typed_actor<
+  // Train now, if there is something new to train on.
+  reacts_to<tick>,
+  replies_to<show_request>::with<show_reply>>;
+
+/// Risks to zones, with hysteresis and brake; tells placement_manager, prefetch_coordinator, recovery_coordinator, event_publisher.
+using zone_manager_actor = caf::typed_actor<
+  reacts_to<risk_updated>,
+  reacts_to<catalog_changed>,
+  reacts_to<config_changed>,
+  // Someone restarted and wants the zone map again.
+  reacts_to<tick>,
+  // "zones" [id]
+  replies_to<show_request>::with<show_reply>>;
+
+/// Decides which copies shall exist, and owns one partition_prefetcher for each that is not there yet.
+using prefetch_coordinator_actor = caf::typed_actor<
+  reacts_to<zone_map>,
+  reacts_to<catalog_changed>,
+  reacts_to<replicas_changed>,
+  // From recovery: a replica is missing now.
+  reacts_to<copy_wanted>,
+  reacts_to<prefetch_progress>,
+  reacts_to<config_changed>,
+  reacts_to<tick>,
+  // "plan"
+  replies_to<show_request>::with<show_reply>>;
+
+/// Brings one copy of one partition into being: start, watch, retry, next source, give up. Ends when told, or done.
+using partition_prefetcher_actor = caf::typed_actor<
+  reacts_to<replicas_changed>,
+  reacts_to<prefetch_cancelled>,
+  reacts_to<tick>>;
+
+/// Ranks nodes for a partition.
+using placement_actor = caf::typed_actor<
+  // Later answers use this map.
+  reacts_to<zone_map>,
+  reacts_to<catalog_changed>,
+  reacts_to<report_received>,
+  reacts_to<config_changed>,
+  // errc::no_candidate inside the reply when every node is excluded; reasons for each.
+  replies_to<placement_query>::with<placement>,
+  // "placement" <partition>
+  replies_to<show_request>::with<show_reply>>;
+
+/// Follows what every replica holds, by (epoch, seq) and digest.
+using version_synchronizer_actor = caf::typed_actor<
+  reacts_to<report_received>,
+  reacts_to<node_joined>,
+  reacts_to<catalog_changed>,
+  // Someone restarted and wants all statuses again: sent to prefetch_coordinator and recovery_coordinator.
+  reacts_to<tick>,
+  // "copies", "replicas" [partition]
+  replies_to<show_request>::with<show_reply>>;
+
+/// Detects dead nodes and brings their partitions back; keeps every partition at its wanted number of replicas.
+using recovery_coordinator_actor = caf::typed_actor<
+  reacts_to<heartbeat_seen>,
+  reacts_to<node_joined>,
+  reacts_to<catalog_changed>,
+  reacts_to<replicas_changed>,
+  reacts_to<zone_map>,
+  reacts_to<tick>,
+  reacts_to<config_changed>,
+  // Replies with a JSON document when the drill is over: per partition milliseconds and bytes.
+  replies_to<recovery_drill>::with<show_reply>,
+  // "recovery", "detector"
+  replies_to<show_request>::with<show_reply>>;
+
+/// The only writer of the catalog; durable before it answers.
+using catalog_keeper_actor = caf::typed_actor<
+  replies_to<change_partition>::with<partition_changed>,
+  replies_to<register_node>::with<node_changed>,
+  replies_to<set_node_state>::with<node_changed>,
+  // A volume's partitions with primaries and secondaries placed; whole map as the reply's document on success.
+  replies_to<create_volume>::with<show_reply>,
+  reacts_to<follow_catalog>,
+  // "nodes", "partitions" [id], "volumes"
+  replies_to<show_request>::with<show_reply>>;
+
+/// Owns the control ROUTER.
+using head_node_bridge_actor = caf::typed_actor<
+  replies_to<node_command>::with<node_command_done>,
+  // Which lives are current, and the peers to tell nodes of.
+  reacts_to<catalog_changed>,
+  replies_to<show_request>::with<show_reply>>;
+
+// ----------------------------------------------------------------------------------------------- node role
+
+/// Owns the data ROUTER and the connections to peers.
+using data_bridge_actor = caf::typed_actor<
+  reacts_to<data_reply>,
+  reacts_to<peer_request>,
+  reacts_to<forget_peer>,
+  replies_to<show_request>::with<show_reply>>;
+
+/// Owns the DEALER to the centre: hello, heartbeats, reports, commands in.
+using node_link_actor = caf::typed_actor<
+  reacts_to<send_to_centre>,
+  reacts_to<replicas_now>,
+  reacts_to<gauge_reading>, // round-trip times: metric "rtt/<node>"
+  reacts_to<tick>,
+  replies_to<show_request>::with<show_reply>>;
+
+/// Serves client reads and writes and replicates them (src/replica decides).
+using replica_server_actor = caf::typed_actor<
+  reacts_to<data_request>,
+  reacts_to<peer_reply>,
+  reacts_to<centre_command>,
+  reacts_to<tick>,
+  // "replicas"
+  replies_to<show_request>::with<show_reply>>;
+
+/// Source side of copies: snapshots and deltas, read from the store.
+using snapshot_server_actor = caf::typed_actor<
+  reacts_to<data_request>,
+  reacts_to<tick>,
+  replies_to<show_request>::with<show_reply>>;
+
+/// Target side of copies (src/prefetch/copy_pull decides).
+using copy_receiver_actor = caf::typed_actor<
+  reacts_to<centre_command>,
+  reacts_to<peer_reply>,
+  reacts_to<tick>,
+  replies_to<show_request>::with<show_reply>>;
+
+/// Writes log segments and checkpoints to mass storage.
+using mass_flusher_actor = caf::typed_actor<
+  reacts_to<tick>,
+  replies_to<show_request>::with<show_reply>>;
+
+/// Samples host, process and store; publishes telemetry.
+using telemetry_publisher_actor = caf::typed_actor<
+  reacts_to<gauge_reading>,
+  reacts_to<peers_now>,
+  reacts_to<peer_reply>, // pongs
+  reacts_to<tick>,
+  replies_to<show_request>::with<show_reply>>;
+
+// ----------------------------------------------------------------------------------------------- both roles
+
+/// Numbers, keeps and publishes events; publishes zones and map changes (central).
+using event_publisher_actor = caf::typed_actor<
+  reacts_to<event>,
+  reacts_to<zone_map>,
+  reacts_to<catalog_changed>,
+  // "events" [since-id]
+  replies_to<show_request>::with<show_reply>>;
+
+/// Holds the settings; validates, applies, journals and rolls back changes.
+using config_keeper_actor = caf::typed_actor<
+  replies_to<config_get>::with<show_reply>,
+  replies_to<config_set>::with<show_reply>,
+  replies_to<show_request>::with<show_reply>>;
+
+/// Answers the console socket by asking the actor that knows.
+using console_actor = caf::typed_actor<
+  replies_to<show_request>::with<show_reply>>;
+
+/// Serves /metrics over HTTP.
+using metrics_exporter_actor = caf::typed_actor<
+  replies_to<show_request>::with<show_reply>>;
+
+/// Starts, watches, restarts and stops children (actors/supervisor.hpp). Dynamic: kill_actor, show_request.
+
+} // namespace harbinger

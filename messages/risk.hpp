@@ -1,0 +1,53 @@
+#pragma once
+
+#include "messages/common.hpp"
+
+namespace harbinger {
+
+/// One reason for a risk, ready to be shown: which metric, how it stands out, how much it weighs.
+struct risk_reason {
+  std::string metric;  ///< e.g. "process.rss_ratio"
+  std::string text;    ///< "memory in use is 4.2 deviations above this node's own past, rising 1.3 %/s"
+  double weight = 0.0; ///< share of the probability that goes when this metric is put back to normal, 0..1
+};
+template <class V> void describe(V& v, risk_reason& m) {
+  v("metric", m.metric);
+  v("text", m.text);
+  v("weight", m.weight);
+}
+
+/// P(node fails within the horizon). Local and, as part of events, on the wire.
+struct node_risk {
+  node_id node;
+  double probability = 0.0;  ///< 0..1
+  double uncertainty = 0.0;  ///< half-width, grows as input gets stale; stale never reads as healthy
+  bool calibrated = false;   ///< false: heuristic, or a model without calibration
+  double horizon_s = 0.0;
+  double input_age_s = 0.0;  ///< age of the newest sample that went in; infinite when none ever came
+  std::string model;         ///< version of the model, or "heuristic"
+  std::vector<risk_reason> reasons; ///< heaviest first, at most 5
+};
+template <class V> void describe(V& v, node_risk& m) {
+  v("node", m.node);
+  v("probability", m.probability);
+  v("uncertainty", m.uncertainty);
+  v("calibrated", m.calibrated);
+  v("horizon_s", m.horizon_s);
+  v("input_age_s", m.input_age_s);
+  v("model", m.model);
+  v("reasons", m.reasons);
+}
+
+/// The newest risk of every known node, sorted by node id; sent each scoring period. Local.
+struct risk_updated {
+  uint64_t round = 0; ///< grows; a later round replaces an earlier one whole
+  std::vector<node_risk> risks;
+};
+
+/// A better model is on disk and passed its checks: load it. Local.
+struct model_ready {
+  std::string path;
+  std::string version;
+};
+
+} // namespace harbinger

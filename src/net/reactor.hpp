@@ -1,0 +1,80 @@
+#pragma once
+
+/// One thread that owns ZeroMQ sockets. Everything that arrives is checked for frame and size and handed to one callback on
+/// that thread; everything to be sent is queued from any thread. Nothing here knows what messages mean.
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/result.hpp"
+#include "wire/frame.hpp"
+
+namespace harbinger::net {
+
+enum class socket_kind : uint8_t { router, dealer, publisher, subscriber };
+
+struct socket_options {
+  socket_kind kind = socket_kind::router;
+  std::string endpoint; ///< "tcp://127.0.0.1:7000" or "ipc:///run/harbinger/console.sock"
+  bool bind = false;    ///< else connect (and reconnect for ever)
+  size_t message_bytes_max = 9 << 20;
+  int queue_max = 10'000;              ///< messages kept each way; beyond it ZeroMQ drops (PUB) or refuses (counted)
+  std::vector<std::string> topics = {}; ///< subscriber: prefixes; empty: all
+  bool owner_only = false;             ///< ipc: mode 0600
+};
+
+/// `peer` identifies the sender for a reply: the routing id at a router, the endpoint for send_to_endpoint's replies,
+/// the topic for a subscriber.
+struct incoming {
+  size_t socket = 0;
+  std::string peer;
+  wire::frame message;
+};
+
+struct reactor_counters {
+  std::atomic<uint64_t> received{0};
+  std::atomic<uint64_t> sent{0};
+  std::atomic<uint64_t> malformed{0}; ///< frames refused before decoding
+  std::atomic<uint64_t> undelivered{0}; ///< peer gone or queue full
+};
+
+class reactor {
+public:
+  using handler = std::function<void(incoming&&)>;
+  /// `socket` of messages that come back on a connection opened by send_to_endpoint.
+  static constexpr size_t peer_socket = SIZE_MAX;
+  static constexpr size_t peers_max = 4096;
+  static constexpr size_t outgoing_max = 200'000; ///< queued sends; beyond it the newest is dropped and counted
+
+  reactor();
+  ~reactor(); ///< stops
+  reactor(const reactor&) = delete;
+  reactor& operator=(const reactor&) = delete;
+
+  /// Before start. in_use when the address is taken, invalid_argument for a bad endpoint. Returns the socket's number.
+  result<size_t> add(const socket_options& options);
+  /// The address that was bound, with the port that "tcp://127.0.0.1:*" got.
+  std::string bound_endpoint(size_t socket) const;
+  /// Once, after all add()s. The handler runs on the reactor's thread and must not block.
+  void start(handler on_message);
+  /// Sends from any thread, without waiting. `peer`: routing id (router), topic (publisher), unused (dealer).
+  void send(size_t socket, std::string peer, wire::frame message);
+  /// Sends to another node's router, opening the connection on first use.
+  void send_to_endpoint(std::string endpoint, wire::frame message);
+  /// Closes the connection to an endpoint (a dead node's), if there is one.
+  void forget_endpoint(std::string endpoint);
+  /// Ends the thread; what is queued is sent first if that takes no more than 100 ms. Idempotent.
+  void stop();
+
+  const reactor_counters& counters() const;
+
+private:
+  struct impl;
+  std::unique_ptr<impl> impl_;
+};
+
+} // namespace harbinger::net

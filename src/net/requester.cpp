@@ -1,0 +1,72 @@
+#include "net/requester.hpp"
+
+#include <chrono>
+
+#include <zmq.hpp>
+#include <zmq_addon.hpp>
+
+namespace harbinger::net {
+namespace {
+zmq::context_t& shared_context() {
+  static zmq::context_t context{1};
+  return context;
+}
+} // namespace
+
+struct requester::impl {
+  zmq::socket_t socket{shared_context(), zmq::socket_type::dealer};
+  std::string endpoint;
+  uint64_t last_id = 0;
+};
+
+requester::requester(std::unique_ptr<impl> impl) : impl_(std::move(impl)) {}
+requester::requester(requester&&) noexcept = default;
+requester& requester::operator=(requester&&) noexcept = default;
+requester::~requester() = default;
+
+result<requester> requester::connect(const std::string& endpoint) {
+  try {
+    auto made = std::make_unique<impl>();
+    made->endpoint = endpoint;
+    made->socket.set(zmq::sockopt::linger, 0);
+    made->socket.set(zmq::sockopt::reconnect_ivl, 20);
+    made->socket.set(zmq::sockopt::reconnect_ivl_max, 200);
+    made->socket.connect(endpoint);
+    return requester(std::move(made));
+  } catch (const zmq::error_t& e) { return fail(errc::invalid_argument, endpoint + ": " + e.what()); }
+}
+
+uint64_t requester::send(wire::frame request) {
+  request.id = ++impl_->last_id;
+  auto header = wire::encode_header(request.type, request.id);
+  // A full queue drops the request: the caller sees a timeout, as for any other lost message.
+  if (impl_->socket.send(zmq::buffer(header), zmq::send_flags::sndmore | zmq::send_flags::dontwait))
+    (void)impl_->socket.send(zmq::buffer(request.body), zmq::send_flags::dontwait);
+  return request.id;
+}
+
+std::optional<wire::frame> requester::receive(duration timeout) {
+  auto until = std::chrono::steady_clock::now() + timeout;
+  for (;;) {
+    auto left = std::chrono::duration_cast<milliseconds>(until - std::chrono::steady_clock::now());
+    zmq::pollitem_t item{impl_->socket.handle(), 0, ZMQ_POLLIN, 0};
+    if (zmq::poll(&item, 1, std::max(left, milliseconds(0))) == 0) return std::nullopt;
+    std::vector<zmq::message_t> parts;
+    if (!zmq::recv_multipart(impl_->socket, std::back_inserter(parts), zmq::recv_flags::dontwait)) continue;
+    if (parts.size() != 2) continue;
+    auto head = wire::decode_header(parts[0].to_string_view());
+    if (head) return wire::frame{std::move(head->type), head->id, parts[1].to_string()};
+  }
+}
+
+result<wire::frame> requester::receive_id(uint64_t id, duration timeout) {
+  auto until = std::chrono::steady_clock::now() + timeout;
+  for (;;) {
+    auto left = until - std::chrono::steady_clock::now();
+    auto reply = left > duration::zero() ? receive(left) : std::nullopt;
+    if (!reply) return fail(errc::timeout, impl_->endpoint + " did not answer");
+    if (reply->id == id || (reply->id == 0 && reply->type == error_reply::wire_name)) return *std::move(reply);
+  }
+}
+
+} // namespace harbinger::net

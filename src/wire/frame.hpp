@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/result.hpp"
+
+namespace harbinger::wire {
+
+/// The protocol's version; a peer that speaks another gets errc::unsupported.
+inline constexpr uint64_t protocol_version = 1;
+inline constexpr size_t header_bytes_max = 256;
+
+/// One message: two ZeroMQ parts, the header ["HB", version, type, id] and the body (a map), both msgpack.
+/// A reply repeats the id of its request. Published messages carry the topic as a part in front and id 0.
+struct frame {
+  std::string type;
+  uint64_t id = 0;
+  std::string body;
+};
+
+std::string encode_header(std::string_view type, uint64_t id);
+
+struct header {
+  std::string type;
+  uint64_t id = 0;
+};
+/// malformed, oversize or unsupported; never throws, whatever the bytes.
+result<header> decode_header(std::string_view bytes);
+
+} // namespace harbinger::wire
