@@ -2,6 +2,7 @@
 
 /// What every actor is born with: whom it can find, what it is configured with, where it counts.
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -13,6 +14,7 @@
 #include <prometheus/gauge.h>
 #include <prometheus/registry.h>
 
+#include "app/config.hpp"
 #include "core/settings.hpp"
 #include "core/time.hpp"
 #include "messages/interfaces.hpp"
@@ -47,6 +49,12 @@ struct context {
   incarnation life;
   std::shared_ptr<node_resources> node;
   std::shared_ptr<central_resources> central;
+  /// How the process was started; what config_keeper reads again at SIGHUP.
+  daemon_role role = daemon_role::central;
+  std::string config_file;                   ///< empty: none (tests)
+  std::vector<config_change> config_changes; ///< of the command line; they win over file and journal
+  /// Batches of telemetry published in this life; outlives a restarted publisher.
+  std::atomic<uint64_t> telemetry_seq{0};
 };
 using context_ptr = std::shared_ptr<context>;
 

@@ -9,7 +9,7 @@ namespace harbinger {
 enum class node_state : uint8_t {
   up,      ///< registered and heard of
   suspect, ///< silent; probes are under way
-  dead,    ///< verdict; only a new incarnation comes back
+  dead,    ///< verdict; comes back with a new hello (its replicas were given to others meanwhile)
 };
 constexpr auto enum_names(node_state) { return std::array{"up", "suspect", "dead"}; }
 
@@ -67,7 +67,8 @@ struct partition_row {
   std::vector<node_id> joiners;   ///< sorted; copies on their way into the sync set
   std::vector<copy_row> copies;   ///< sorted by node; not in the sync set
   uint32_t replicas_wanted = 0;
-  epoch_history history;          ///< newest 64 epochs
+  epoch_history history;          ///< newest 64 epochs; empty: new, not opened by a first primary yet
+  incarnation primary_life;       ///< the primary's life when it got this epoch; in another life it needs a new epoch
 };
 template <class V> void describe(V& v, partition_row& m) {
   v("partition", m.id);
@@ -79,6 +80,7 @@ template <class V> void describe(V& v, partition_row& m) {
   v("copies", m.copies);
   v("replicas_wanted", m.replicas_wanted);
   v("history", m.history);
+  v("primary_life", m.primary_life);
 }
 
 /// Client to the centre's control socket. Reply: partition_map.

@@ -8,6 +8,8 @@ namespace harbinger {
 
 /// What a node says of one replica it holds.
 struct replica_report {
+  static constexpr std::string_view wire_name = "replica.report";
+  static constexpr size_t max_bytes = control_body_max;
   partition_id partition;
   replica_role role = replica_role::copy;
   replica_state state = replica_state::copying;

@@ -253,7 +253,7 @@ struct delta_pull {
   static constexpr size_t max_bytes = control_body_max;
   partition_id partition;
   harbinger::version after;
-  uint64_t digest = 0; ///< the target's digest::total() at `after`; checked when the source knows its own there
+  uint64_t digest = 0; ///< the target's digest::total() at `after`; checked when the source knows its own there; 0: not known
   uint32_t bytes_max = 0; ///< 0: 1 MiB
   uint32_t wait_ms = 0;   ///< at most 1000
 };
@@ -271,7 +271,7 @@ struct delta_batch {
   partition_id partition;
   std::vector<log_entry> entries; ///< committed ones only, in order, directly after what was asked
   harbinger::version head;        ///< the source's newest committed version
-  uint64_t digest = 0;            ///< the source's digest::total() at `head`
+  uint64_t digest = 0;            ///< the source's digest::total() at `head`; 0: not known
   epoch_history history;
 };
 template <class V> void describe(V& v, delta_batch& m) {

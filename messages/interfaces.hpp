@@ -24,6 +24,7 @@ HARBINGER_LOCAL(node_joined)
 HARBINGER_LOCAL(heartbeat_seen)
 HARBINGER_LOCAL(report_received)
 HARBINGER_LOCAL(node_command)
+HARBINGER_LOCAL(control_frame)
 HARBINGER_LOCAL(node_command_done)
 HARBINGER_LOCAL(replicas_changed)
 HARBINGER_LOCAL(placement_query)
@@ -52,6 +53,7 @@ HARBINGER_LOCAL(send_to_centre)
 HARBINGER_LOCAL(replicas_now)
 HARBINGER_LOCAL(peers_now)
 HARBINGER_LOCAL(gauge_reading)
+HARBINGER_LOCAL(copy_restored)
 #undef HARBINGER_LOCAL
 
 namespace harbinger {
@@ -72,6 +74,8 @@ using telemetry_ingestor_actor = caf::typed_actor<
   reacts_to<telemetry_received>,
   // Which nodes and lives exist.
   reacts_to<catalog_changed>,
+  // Its own clock: counters, recording, asking again for a catalog that did not come.
+  reacts_to<tick>,
   replies_to<show_request>::with<show_reply>>;
 
 /// Features and risk of every node; scores each scoring period and sends risk_updated to zone_manager.
@@ -115,6 +119,8 @@ using prefetch_coordinator_actor = caf::typed_actor<
 
 /// Brings one copy of one partition into being: start, watch, retry, next source, give up. Ends when told, or done.
 using partition_prefetcher_actor = caf::typed_actor<
+  // The same copy again, with other sources: after a failover.
+  reacts_to<prefetch_order>,
   reacts_to<replicas_changed>,
   reacts_to<prefetch_cancelled>,
   reacts_to<tick>>;
@@ -150,6 +156,8 @@ using recovery_coordinator_actor = caf::typed_actor<
   reacts_to<zone_map>,
   reacts_to<tick>,
   reacts_to<config_changed>,
+  // All replicas of a node as it sees them: what is missing there, stale or to be configured again.
+  reacts_to<report_received>,
   // Replies with a JSON document when the drill is over: per partition milliseconds and bytes.
   replies_to<recovery_drill>::with<show_reply>,
   // "recovery", "detector"
@@ -171,6 +179,9 @@ using head_node_bridge_actor = caf::typed_actor<
   replies_to<node_command>::with<node_command_done>,
   // Which lives are current, and the peers to tell nodes of.
   reacts_to<catalog_changed>,
+  reacts_to<control_frame>,
+  reacts_to<tick>,
+  // "control"
   replies_to<show_request>::with<show_reply>>;
 
 // ----------------------------------------------------------------------------------------------- node role
@@ -209,6 +220,7 @@ using snapshot_server_actor = caf::typed_actor<
 using copy_receiver_actor = caf::typed_actor<
   reacts_to<centre_command>,
   reacts_to<peer_reply>,
+  reacts_to<copy_restored>,
   reacts_to<tick>,
   replies_to<show_request>::with<show_reply>>;
 
@@ -232,21 +244,28 @@ using event_publisher_actor = caf::typed_actor<
   reacts_to<event>,
   reacts_to<zone_map>,
   reacts_to<catalog_changed>,
-  // "events" [since-id]
+  // "events" [since-id [limit]]
   replies_to<show_request>::with<show_reply>>;
 
 /// Holds the settings; validates, applies, journals and rolls back changes.
 using config_keeper_actor = caf::typed_actor<
+  // Tell the settings to followers that were restarted since.
+  reacts_to<tick>,
   replies_to<config_get>::with<show_reply>,
   replies_to<config_set>::with<show_reply>,
+  // "config" reload | rollback | journal
   replies_to<show_request>::with<show_reply>>;
 
 /// Answers the console socket by asking the actor that knows.
 using console_actor = caf::typed_actor<
+  // What came in at the console's socket.
+  reacts_to<data_request>,
   replies_to<show_request>::with<show_reply>>;
 
 /// Serves /metrics over HTTP.
 using metrics_exporter_actor = caf::typed_actor<
+  // Try to listen again.
+  reacts_to<tick>,
   replies_to<show_request>::with<show_reply>>;
 
 /// Starts, watches, restarts and stops children (actors/supervisor.hpp). Dynamic: kill_actor, show_request.

@@ -103,6 +103,12 @@ struct node_command_done {
   result<wire::frame> reply;
 };
 
+/// What came in at the control socket, from a node or a client; from the reactor's thread to head_node_bridge.
+struct control_frame {
+  std::string peer;
+  wire::frame message;
+};
+
 // --- versions ---
 
 /// The newest that is known of one replica; sent on every change of role, state, version order or readiness.
@@ -237,6 +243,13 @@ struct peers_now {
 struct gauge_reading {
   std::string metric; ///< a name of telemetry/metrics.hpp
   double value = 0.0;
+};
+
+/// A restore from mass storage is over; from copy_receiver's own helper back to it.
+struct copy_restored {
+  partition_id partition;
+  harbinger::copy_id copy;
+  result<void> outcome;
 };
 
 } // namespace harbinger

@@ -8,7 +8,7 @@ namespace harbinger {
 struct risk_reason {
   std::string metric;  ///< e.g. "process.rss_ratio"
   std::string text;    ///< "memory in use is 4.2 deviations above this node's own past, rising 1.3 %/s"
-  double weight = 0.0; ///< share of the probability that goes when this metric is put back to normal, 0..1
+  double weight = 0.0; ///< share of the probability that hangs on this metric, 0..1 (src/predict/model.hpp, explain)
 };
 template <class V> void describe(V& v, risk_reason& m) {
   v("metric", m.metric);

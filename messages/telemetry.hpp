@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 
 #include "messages/common.hpp"
 
@@ -51,26 +52,31 @@ template <class V> void describe(V& v, telemetry_batch& m) {
   v("rows", m.rows);
 }
 
-/// Batches as they came off the socket, decoded, not yet trusted. Local.
-struct telemetry_received {
-  std::vector<telemetry_batch> batches;
-  uint64_t malformed = 0; ///< frames dropped since the last such message
-};
-
-/// One accepted row: known node, current incarnation, strictly later than the row before, finite or NaN-as-missing.
-struct node_sample {
+/// A batch in the form in which it is worked on: all rows in one array. Local.
+struct telemetry_rows {
   node_id node;
   incarnation life;
-  time_point received;
-  unix_ms time;
-  /// Shared by all rows of one schema; never null.
+  uint64_t seq = 0;
+  /// Shared by all batches of one schema; never null once decoded.
   std::shared_ptr<const std::vector<metric_spec>> metrics;
-  std::vector<double> values;
+  std::vector<unix_ms> times; ///< one a row
+  std::vector<double> values; ///< row after row, each as long as `metrics`
+
+  std::span<const double> row(size_t i) const { return {values.data() + i * metrics->size(), metrics->size()}; }
 };
 
-/// Rows that passed the gate, oldest first. Local.
+/// Batches as they came off the socket, decoded, not yet trusted. Local.
+struct telemetry_received {
+  std::vector<telemetry_rows> batches;
+  uint64_t malformed = 0; ///< frames dropped since the last such message
+  uint64_t dropped = 0;   ///< batches dropped for want of credit since the last such message
+};
+
+/// Rows that passed the gate, oldest first: known node, current incarnation, strictly later than the row before, finite or
+/// NaN-as-missing. Local.
 struct samples_accepted {
-  std::vector<node_sample> samples;
+  time_point received;
+  std::vector<telemetry_rows> batches;
 };
 
 } // namespace harbinger

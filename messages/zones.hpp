@@ -13,6 +13,8 @@ struct zone {
   double probability = 0.0;      ///< that at least one member fails within the horizon
   double joint_probability = 0.0; ///< that all members fail within the horizon
   std::vector<std::string> reasons;
+  std::vector<double> risks;     ///< parallel to members: each one's own probability
+  double common_cause = 0.0;     ///< part of joint_probability: one event that takes all members (zones/joint_probability.hpp)
 };
 template <class V> void describe(V& v, zone& m) {
   v("id", m.id);
@@ -22,6 +24,8 @@ template <class V> void describe(V& v, zone& m) {
   v("probability", m.probability);
   v("joint_probability", m.joint_probability);
   v("reasons", m.reasons);
+  v("risks", m.risks);
+  v("common_cause", m.common_cause);
 }
 
 /// All zones that stand now; a later generation replaces an earlier one whole. Local, and published on topic "zones".

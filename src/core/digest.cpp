@@ -16,9 +16,13 @@ size_t digest::bucket_of(std::string_view key) {
   return static_cast<size_t>(XXH3_64bits(key.data(), key.size()) >> 60) % buckets;
 }
 
-void digest::add(std::string_view key, std::string_view value) { sums_[bucket_of(key)] += record_hash(key, value); }
+void digest::add(std::string_view key, std::string_view value) {
+  sums_[bucket_of(key)] += record_hash(key, value);
+}
 
-void digest::remove(std::string_view key, std::string_view value) { sums_[bucket_of(key)] -= record_hash(key, value); }
+void digest::remove(std::string_view key, std::string_view value) {
+  sums_[bucket_of(key)] -= record_hash(key, value);
+}
 
 digest digest::from_sums(const std::array<uint64_t, buckets>& sums) {
   digest d;
@@ -26,9 +30,7 @@ digest digest::from_sums(const std::array<uint64_t, buckets>& sums) {
   return d;
 }
 
-uint64_t digest::total() const {
-  return XXH3_64bits(sums_.data(), sizeof(sums_));
-}
+uint64_t digest::total() const { return XXH3_64bits(sums_.data(), sizeof(sums_)); }
 
 std::vector<size_t> digest::differing(const digest& other) const {
   std::vector<size_t> out;

@@ -13,7 +13,8 @@ std::optional<partition_id> parse_partition_id(std::string_view text) {
   auto number = [](std::string_view digits) -> std::optional<uint32_t> {
     uint32_t value = 0;
     auto [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (code != std::errc{} || end != digits.data() + digits.size() || digits.empty()) return std::nullopt;
+    if (code != std::errc{} || end != digits.data() + digits.size() || digits.empty())
+      return std::nullopt;
     return value;
   };
   auto point = text.find('.');
@@ -26,8 +27,8 @@ std::optional<partition_id> parse_partition_id(std::string_view text) {
 
 bool valid_node_id(std::string_view name) {
   auto legal = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-           c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.'
+           || c == '_' || c == '-';
   };
   return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), legal);
 }

@@ -35,6 +35,7 @@ struct prediction_settings {
   std::vector<double> windows_s = {60, 600, 3600}; ///< feature windows
   uint32_t trees = 60;
   uint32_t train_rows_max = 4000;
+  std::string record_file;       ///< accepted telemetry is appended to this file (src/predict/recordings.hpp); empty: off
 };
 
 struct zone_settings {
@@ -115,8 +116,9 @@ struct node_settings {
 struct supervision_settings {
   uint32_t restarts_max = 10; ///< intensity
   double within_s = 10;       ///< period
-  uint32_t backoff_ms = 10;   ///< first delay; doubles
+  uint32_t backoff_ms = 10;   ///< delay of the second restart (the first is at once); doubles
   uint32_t backoff_max_ms = 5000;
+  uint32_t stop_timeout_ms = 1000; ///< then a child that does not stop is killed
 };
 
 struct settings {

@@ -3,15 +3,17 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <new>
 #include <thread>
 
-#include <poll.h>
+#include <pthread.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <zmq.hpp>
-#include <zmq_addon.hpp>
 
 #include "core/ensure.hpp"
 #include "wire/codec.hpp"
@@ -20,6 +22,8 @@ namespace harbinger::net {
 namespace {
 
 constexpr int burst_max = 256; // messages taken from one socket before the others get their turn
+constexpr size_t copied_bytes_max =
+    4096; // bodies up to here are copied into ZeroMQ, larger ones are handed over
 
 zmq::socket_type zmq_type(socket_kind kind) {
   switch (kind) {
@@ -32,8 +36,74 @@ zmq::socket_type zmq_type(socket_kind kind) {
 }
 
 error from_zmq(const zmq::error_t& e, const std::string& endpoint) {
-  auto code = e.num() == EADDRINUSE ? errc::in_use : e.num() == EINVAL ? errc::invalid_argument : errc::io;
+  auto code = errc::io;
+  if (e.num() == EADDRINUSE) code = errc::in_use;
+  if (e.num() == EINVAL || e.num() == EPROTONOSUPPORT || e.num() == ENODEV
+      || e.num() == ENAMETOOLONG)
+    code = errc::invalid_argument;
   return {code, endpoint + ": " + e.what()};
+}
+
+std::string ipc_path(const std::string& endpoint) {
+  return endpoint.starts_with("ipc://") ? endpoint.substr(6) : "";
+}
+
+/// Whether somebody accepts connections at a Unix socket's path. ZeroMQ itself would unlink the
+/// path and take it over.
+bool listened_to(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof address.sun_path) return false;
+  path.copy(address.sun_path, path.size());
+  int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  bool connected =
+      fd >= 0 && ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  if (fd >= 0) ::close(fd);
+  return connected;
+}
+
+/// ZeroMQ takes port 99999 for 34463.
+bool port_too_large(const std::string& endpoint) {
+  auto port = endpoint.substr(endpoint.rfind(':') + 1);
+  return endpoint.starts_with("tcp://") && port.find_first_not_of("0123456789") == std::string::npos
+         && (port.size() > 5 || (!port.empty() && std::stoi(port) > 65535));
+}
+
+/// The socket file is born without rights for others; 0077 and not 0177, because the mask is the
+/// whole process's for that moment, and a directory that another thread makes must stay usable.
+void bind_private(zmq::socket_t& socket, const std::string& endpoint) {
+  struct restore {
+    mode_t before;
+    ~restore() { ::umask(before); }
+  } mask{::umask(0077)};
+  socket.bind(endpoint);
+  ::chmod(ipc_path(endpoint).c_str(), 0600);
+}
+
+/// Bytes handed to ZeroMQ for one socket and not yet sent; shared with messages that may outlive
+/// the socket.
+using byte_count = std::shared_ptr<std::atomic<size_t>>;
+
+struct handed_over {
+  std::string body;
+  byte_count pending;
+};
+
+zmq::message_t as_message(std::string body, const byte_count& pending) {
+  if (body.size() <= copied_bytes_max) return zmq::message_t(body.data(), body.size());
+  auto owned = std::make_unique<handed_over>(handed_over{std::move(body), pending});
+  auto* data = owned->body.data();
+  auto size = owned->body.size();
+  zmq::message_t message(
+      data, size,
+      [](void*, void* hint) {
+        std::unique_ptr<handed_over> owner(static_cast<handed_over*>(hint));
+        *owner->pending -= owner->body.size();
+      },
+      owned.get());
+  *pending += size;
+  owned.release();
+  return message;
 }
 
 struct outgoing {
@@ -50,19 +120,26 @@ struct reactor::impl {
     socket_kind kind;
     zmq::socket_t socket;
     std::string bound;
+    byte_count pending = std::make_shared<std::atomic<size_t>>(0);
   };
 
   zmq::context_t context{1};
   std::vector<open_socket> sockets;
-  std::map<std::string, zmq::socket_t> peers;
+  std::vector<std::string> bound; // kept after stop()
+  std::map<std::string, open_socket> peers;
   std::mutex mutex;
   std::deque<outgoing> queue;
+  size_t queue_bytes = 0;
   int wake = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   std::atomic<bool> stopping{false};
   std::thread thread;
   handler on_message;
   reactor_counters counters;
 
+  impl() {
+    ENSURE(wake >= 0);
+    context.set(zmq::ctxopt::max_sockets, static_cast<int>(peers_max) + 64);
+  }
   ~impl() { ::close(wake); }
 
   void configure(zmq::socket_t& socket, const socket_options& options) {
@@ -72,6 +149,10 @@ struct reactor::impl {
     socket.set(zmq::sockopt::maxmsgsize, static_cast<int64_t>(options.message_bytes_max));
     socket.set(zmq::sockopt::reconnect_ivl, 20);
     socket.set(zmq::sockopt::reconnect_ivl_max, 500);
+    // A host that lost power sends no FIN: without these a connection to it would look open for
+    // ever.
+    socket.set(zmq::sockopt::heartbeat_ivl, 5000);
+    socket.set(zmq::sockopt::heartbeat_timeout, 15000);
     if (options.kind == socket_kind::router) {
       socket.set(zmq::sockopt::router_mandatory, true);
       socket.set(zmq::sockopt::router_handover, true);
@@ -83,15 +164,22 @@ struct reactor::impl {
   }
 
   void push(outgoing item) {
+    bool was_empty = false;
     {
       std::lock_guard guard(mutex);
-      if (queue.size() >= outgoing_max) {
+      auto bytes = item.message.body.size();
+      bool forget = item.where == outgoing::to::forget;
+      if (stopping
+          || (!forget
+              && (queue.size() >= outgoing_max || queue_bytes + bytes > outgoing_bytes_max))) {
         ++counters.undelivered;
         return;
       }
+      was_empty = queue.empty();
+      queue_bytes += bytes;
       queue.push_back(std::move(item));
     }
-    kick();
+    if (was_empty) kick(); // else a kick is under way: flush() takes everything at once
   }
 
   void kick() {
@@ -99,44 +187,58 @@ struct reactor::impl {
     [[maybe_unused]] auto written = ::write(wake, &one, sizeof one);
   }
 
-  void send_parts(zmq::socket_t& socket, const std::string* lead, const wire::frame& message) {
-    try {
-      auto flags = zmq::send_flags::sndmore | zmq::send_flags::dontwait;
-      if (lead && !socket.send(zmq::buffer(*lead), flags)) throw zmq::error_t();
-      if (!socket.send(zmq::buffer(wire::encode_header(message.type, message.id)), flags)) throw zmq::error_t();
-      if (!socket.send(zmq::buffer(message.body), zmq::send_flags::dontwait)) throw zmq::error_t();
-      ++counters.sent;
-    } catch (const zmq::error_t&) { // EHOSTUNREACH: the peer is gone; EAGAIN: its queue is full
+  void send_parts(open_socket& to, const std::string* lead, wire::frame message) {
+    if (*to.pending + message.body.size() > pending_bytes_max) {
       ++counters.undelivered;
+      return;
     }
+    try {
+      auto header = wire::encode_header(message.type, message.id);
+      auto body = as_message(std::move(message.body), to.pending);
+      // Only the first part can be refused: once it is taken, ZeroMQ takes (or drops) the message
+      // as a whole.
+      auto flags = zmq::send_flags::sndmore | zmq::send_flags::dontwait;
+      bool taken = (!lead || to.socket.send(zmq::buffer(*lead), flags))
+                   && to.socket.send(zmq::buffer(header), flags)
+                   && to.socket.send(body, zmq::send_flags::dontwait);
+      ++(taken ? counters.sent : counters.undelivered); // not taken: the peer's queue is full
+    } catch (const zmq::error_t&) {
+      ++counters.undelivered;
+    } // EHOSTUNREACH: the peer is gone
   }
 
-  zmq::socket_t* peer(const std::string& endpoint) {
+  open_socket* peer(const std::string& endpoint) {
     if (auto it = peers.find(endpoint); it != peers.end()) return &it->second;
     if (peers.size() >= peers_max) return nullptr;
     try {
       zmq::socket_t socket(context, zmq::socket_type::dealer);
-      configure(socket, {.kind = socket_kind::dealer, .endpoint = endpoint});
+      configure(socket,
+                {.kind = socket_kind::dealer, .endpoint = endpoint, .queue_max = peer_queue_max});
       socket.connect(endpoint);
-      return &peers.emplace(endpoint, std::move(socket)).first->second;
-    } catch (const zmq::error_t&) { return nullptr; }
+      return &peers.emplace(endpoint, open_socket{socket_kind::dealer, std::move(socket), endpoint})
+                  .first->second;
+    } catch (const zmq::error_t&) {
+      return nullptr;
+    }
   }
 
   void deliver(outgoing& item) {
     switch (item.where) {
     case outgoing::to::socket: {
-      auto& target = sockets.at(item.socket);
+      auto& target = sockets[item.socket];
       bool addressed = target.kind == socket_kind::router || target.kind == socket_kind::publisher;
-      send_parts(target.socket, addressed ? &item.peer : nullptr, item.message);
+      send_parts(target, addressed ? &item.peer : nullptr, std::move(item.message));
       break;
     }
     case outgoing::to::endpoint:
-      if (auto* socket = peer(item.peer)) send_parts(*socket, nullptr, item.message);
-      else ++counters.undelivered;
+      if (auto* to = peer(item.peer))
+        send_parts(*to, nullptr, std::move(item.message));
+      else
+        ++counters.undelivered;
       break;
     case outgoing::to::forget:
       if (auto it = peers.find(item.peer); it != peers.end()) {
-        it->second.set(zmq::sockopt::linger, 0);
+        it->second.socket.set(zmq::sockopt::linger, 0);
         peers.erase(it);
       }
       break;
@@ -148,58 +250,90 @@ struct reactor::impl {
     {
       std::lock_guard guard(mutex);
       batch.swap(queue);
+      queue_bytes = 0;
     }
     for (auto& item : batch) deliver(item);
   }
 
-  /// False when nothing waits.
-  bool take_one(size_t number, socket_kind kind, zmq::socket_t& socket, const std::string& endpoint) {
+  /// The parts of the next message, at most four of them (a fifth is read and dropped); empty when
+  /// none waits.
+  static std::vector<zmq::message_t> take_parts(zmq::socket_t& socket) {
     std::vector<zmq::message_t> parts;
-    if (!zmq::recv_multipart(socket, std::back_inserter(parts), zmq::recv_flags::dontwait)) return false;
-    bool led = kind == socket_kind::router || kind == socket_kind::subscriber;
-    std::string peer = led && !parts.empty() ? parts[0].to_string() : endpoint;
+    zmq::message_t part;
+    bool more = true;
+    while (more && socket.recv(part, zmq::recv_flags::dontwait)) {
+      more = part.more();
+      if (parts.size() < 4) parts.push_back(std::move(part));
+    }
+    return parts;
+  }
+
+  /// False when nothing waits.
+  bool take_one(size_t number, open_socket& from) {
+    auto parts = take_parts(from.socket);
+    if (parts.empty()) return false;
+    bool led = from.kind == socket_kind::router || from.kind == socket_kind::subscriber;
+    std::string sender = led ? parts[0].to_string() : from.bound;
     if (parts.size() != (led ? 3u : 2u)) {
-      refuse(number, kind, peer, 0, {errc::malformed, "expected a header part and a body part"});
+      refuse(from, sender, {errc::malformed, "expected a header part and a body part"});
       return true;
     }
     auto head = wire::decode_header(parts[parts.size() - 2].to_string_view());
     if (!head) {
-      refuse(number, kind, peer, 0, head.error());
+      refuse(from, sender, head.error());
       return true;
     }
     ++counters.received;
-    on_message({number, std::move(peer), {std::move(head->type), head->id, parts.back().to_string()}});
+    try {
+      on_message({number, sender, {std::move(head->type), head->id, parts.back().to_string()}});
+    } catch (const std::bad_alloc&) {
+      throw;
+    } catch (const std::exception&
+                 e) { // a defect of the handler's, but one message must not stop the service (P10)
+      ++counters.failed;
+      if (from.kind == socket_kind::router)
+        send_parts(from, &sender, wire::make_error(head->id, {errc::internal, e.what()}));
+    }
     return true;
   }
 
-  void refuse(size_t number, socket_kind kind, const std::string& peer, uint64_t id, const error& why) {
+  void refuse(open_socket& from, const std::string& sender, const error& why) {
     ++counters.malformed;
-    if (kind == socket_kind::router) send_parts(sockets[number].socket, &peer, wire::make_error(id, why));
+    if (from.kind == socket_kind::router) send_parts(from, &sender, wire::make_error(0, why));
   }
 
-  void drain(size_t number, socket_kind kind, zmq::socket_t& socket, const std::string& endpoint) {
-    for (int i = 0; i < burst_max && take_one(number, kind, socket, endpoint); ++i) {}
+  void drain(size_t number, open_socket& from) {
+    try {
+      for (int i = 0; i < burst_max && take_one(number, from); ++i) {
+      }
+    } catch (const zmq::error_t& e) {
+      if (e.num() != EINTR) throw;
+    }
   }
 
+  /// Level-triggered: what a burst left waiting is found by the next poll. An exception that comes
+  /// this far (no memory, or ZeroMQ refusing what it never may) ends the process (std::terminate),
+  /// not just this thread without a word.
   void run() {
+    ::pthread_setname_np(::pthread_self(), "reactor");
     while (!stopping) {
       std::vector<zmq::pollitem_t> items;
       items.push_back({nullptr, wake, ZMQ_POLLIN, 0});
       for (auto& s : sockets) items.push_back({s.socket.handle(), 0, ZMQ_POLLIN, 0});
-      for (auto& [endpoint, socket] : peers) items.push_back({socket.handle(), 0, ZMQ_POLLIN, 0});
+      for (auto& [endpoint, p] : peers) items.push_back({p.socket.handle(), 0, ZMQ_POLLIN, 0});
       try {
         zmq::poll(items, std::chrono::milliseconds(500));
       } catch (const zmq::error_t& e) {
         if (e.num() == EINTR) continue;
-        break;
+        throw;
       }
       uint64_t count = 0;
-      while (::read(wake, &count, sizeof count) > 0) {}
+      [[maybe_unused]] auto got = ::read(wake, &count, sizeof count); // sets it back to 0
       size_t next = 1;
       for (size_t i = 0; i < sockets.size(); ++i, ++next)
-        if (items[next].revents & ZMQ_POLLIN) drain(i, sockets[i].kind, sockets[i].socket, sockets[i].bound);
-      for (auto& [endpoint, socket] : peers)
-        if (items[next++].revents & ZMQ_POLLIN) drain(peer_socket, socket_kind::dealer, socket, endpoint);
+        if (items[next].revents & ZMQ_POLLIN) drain(i, sockets[i]);
+      for (auto& [endpoint, p] : peers)
+        if (items[next++].revents & ZMQ_POLLIN) drain(peer_socket, p);
       flush();
     }
     flush();
@@ -211,28 +345,39 @@ reactor::reactor() : impl_(std::make_unique<impl>()) {}
 reactor::~reactor() { stop(); }
 
 result<size_t> reactor::add(const socket_options& options) {
-  ENSURE(!impl_->thread.joinable());
+  ENSURE(!impl_->thread.joinable() && !impl_->stopping);
+  if (port_too_large(options.endpoint))
+    return fail(errc::invalid_argument, options.endpoint + ": no such port");
+  if (options.bind && listened_to(ipc_path(options.endpoint)))
+    return fail(errc::in_use, options.endpoint + ": somebody listens there");
   try {
     zmq::socket_t socket(impl_->context, zmq_type(options.kind));
     impl_->configure(socket, options);
-    if (options.bind) socket.bind(options.endpoint);
-    else socket.connect(options.endpoint);
+    if (!options.bind)
+      socket.connect(options.endpoint);
+    else if (options.owner_only && options.endpoint.starts_with("ipc://"))
+      bind_private(socket, options.endpoint);
+    else
+      socket.bind(options.endpoint);
     auto bound = options.bind ? socket.get(zmq::sockopt::last_endpoint) : options.endpoint;
-    if (options.owner_only && bound.starts_with("ipc://")) ::chmod(bound.c_str() + 6, 0600);
     impl_->sockets.push_back({options.kind, std::move(socket), bound});
+    impl_->bound.push_back(std::move(bound));
     return impl_->sockets.size() - 1;
-  } catch (const zmq::error_t& e) { return tl::unexpected<error>(from_zmq(e, options.endpoint)); }
+  } catch (const zmq::error_t& e) {
+    return tl::unexpected<error>(from_zmq(e, options.endpoint));
+  }
 }
 
-std::string reactor::bound_endpoint(size_t socket) const { return impl_->sockets.at(socket).bound; }
+std::string reactor::bound_endpoint(size_t socket) const { return impl_->bound.at(socket); }
 
 void reactor::start(handler on_message) {
-  ENSURE(!impl_->thread.joinable());
+  ENSURE(!impl_->thread.joinable() && !impl_->stopping);
   impl_->on_message = std::move(on_message);
   impl_->thread = std::thread([this] { impl_->run(); });
 }
 
 void reactor::send(size_t socket, std::string peer, wire::frame message) {
+  ENSURE(socket < impl_->bound.size());
   impl_->push({outgoing::to::socket, socket, std::move(peer), std::move(message)});
 }
 
@@ -245,12 +390,15 @@ void reactor::forget_endpoint(std::string endpoint) {
 }
 
 void reactor::stop() {
-  if (!impl_) return;
-  impl_->stopping = true;
+  {
+    std::lock_guard guard(impl_->mutex); // no push() after the last flush()
+    impl_->stopping = true;
+  }
   impl_->kick();
   if (impl_->thread.joinable()) impl_->thread.join();
   impl_->peers.clear();
   impl_->sockets.clear();
+  impl_->context.close(); // waits for the sockets to linger and for their ports to be free
 }
 
 const reactor_counters& reactor::counters() const { return impl_->counters; }

@@ -3,8 +3,10 @@
 /// Encoding of the structs in messages/ as msgpack maps, field names as `describe` gives them.
 ///
 /// Rules of decoding: unknown fields are passed over, missing fields and wrong types are errc::malformed with the field's
-/// name, a body over the type's `max_bytes` is errc::oversize before it is looked at, nesting is limited. Doubles may be
-/// any IEEE value; whether NaN makes sense is for the receiver. encode and decode are defined in codec.cpp for the types
+/// name, a body over the type's `max_bytes` is errc::oversize before it is looked at, nesting and the number of elements
+/// are limited (wire/frame.hpp) before anything is allocated for them. Text must be UTF-8; encode writes '?' for bytes that
+/// are not. Doubles may be any IEEE value; whether NaN makes sense is for the receiver. Nothing but std::bad_alloc is thrown,
+/// whatever the bytes; a decoded value shares no memory with them. encode and decode are defined in codec.cpp for the types
 /// listed in wire/types.hpp; another type needs a line there.
 
 #include <string>

@@ -8,6 +8,7 @@
 #include "messages/data.hpp"
 #include "messages/events.hpp"
 #include "messages/risk.hpp"
+#include "messages/storage.hpp"
 #include "messages/telemetry.hpp"
 #include "messages/zones.hpp"
 
@@ -21,4 +22,4 @@
   X(console_reply) X(replica_report)
 
 /// X(type): rows and parts that are stored by themselves.
-#define HARBINGER_STORED_ROWS(X) X(node_row) X(volume_row) X(partition_row) X(log_entry) X(node_risk) X(zone)
+#define HARBINGER_STORED_ROWS(X) X(node_row) X(volume_row) X(partition_row) X(log_entry) X(node_risk) X(zone) X(mass_file_header)

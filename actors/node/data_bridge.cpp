@@ -1,0 +1,107 @@
+#include "actors/node/data_bridge.hpp"
+
+#include <thread>
+
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+
+#include "actors/names.hpp"
+#include "actors/node/resources.hpp"
+#include "wire/codec.hpp"
+
+namespace harbinger {
+namespace {
+
+using bridge_self = data_bridge_actor::stateful_pointer<data_bridge_state>;
+
+constexpr int bridge_bind_attempts =
+    20; // an earlier incarnation may still be letting go of the address
+constexpr auto bridge_bind_pause = milliseconds(25);
+
+/// Everything that arrives, on the reactor's thread. `state` outlives the reactor.
+void bridge_incoming(const context_ptr& ctx, data_bridge_state& state, net::incoming&& in) {
+  const auto& type = in.message.type;
+  if (in.socket == net::reactor::peer_socket) {
+    auto asker = state.requests.close(in.message.id);
+    if (!asker) return; // asked twice, or by somebody who is gone
+    in.message.id = asker->id;
+    if (auto found = ctx->names.find(asker->name))
+      caf::anon_send(found, peer_reply{std::move(in.peer), std::move(in.message)});
+    return;
+  }
+  auto id = in.message.id;
+  auto refuse = [&](error e) { state.reactor->send(in.socket, in.peer, wire::make_error(id, e)); };
+  if (type == node_ping::wire_name) {
+    state.reactor->send(in.socket, in.peer,
+                        wire::make_frame(id, node_pong{ctx->config->node.id, ctx->life}));
+    return;
+  }
+  auto peer = in.peer;
+  bool delivered = false;
+  if (type.starts_with("client.") || type == append_request::wire_name)
+    delivered = tell_from_outside<replica_server_actor>(
+        ctx, names::replica_server, data_request{in.socket, peer, std::move(in.message)});
+  else if (type.starts_with("snapshot.") || type.starts_with("delta."))
+    delivered = tell_from_outside<snapshot_server_actor>(
+        ctx, names::snapshot_server, data_request{in.socket, peer, std::move(in.message)});
+  else
+    return refuse({errc::unsupported, "message type " + type.substr(0, 64)});
+  if (!delivered) refuse({errc::unavailable, "the service is being restarted"});
+}
+
+result<void> bridge_bind(data_bridge_state& state, const settings& config) {
+  for (int attempt = 1;; ++attempt) {
+    state.reactor = std::make_unique<net::reactor>();
+    auto added = state.reactor->add(
+        {.kind = net::socket_kind::router, .endpoint = config.node.data, .bind = true});
+    if (added) {
+      state.socket = *added;
+      return {};
+    }
+    if (added.error().code != errc::in_use || attempt == bridge_bind_attempts)
+      return tl::unexpected<error>(added.error());
+    std::this_thread::sleep_for(bridge_bind_pause);
+  }
+}
+
+show_reply bridge_show(bridge_self self) {
+  const auto& c = self->state.reactor->counters();
+  nlohmann::json out{{"endpoint", self->state.reactor->bound_endpoint(self->state.socket)},
+                     {"received", c.received.load()},
+                     {"sent", c.sent.load()},
+                     {"malformed", c.malformed.load()},
+                     {"undelivered", c.undelivered.load()},
+                     {"open_requests", self->state.requests.size()},
+                     {"forgotten_requests", self->state.requests.forgotten()}};
+  return {out.dump()};
+}
+
+} // namespace
+
+data_bridge_actor::behavior_type data_bridge(bridge_self self, context_ptr ctx) {
+  auto* state = &self->state;
+  if (auto bound = bridge_bind(*state, *ctx->config); !bound) {
+    spdlog::error("event=bind_failed actor=data_bridge endpoint={} reason=\"{}\"",
+                  ctx->config->node.data, to_string(bound.error()));
+    throw std::runtime_error("data socket: " + to_string(bound.error()));
+  }
+  auto endpoint = state->reactor->bound_endpoint(state->socket);
+  ctx->node->set_data_endpoint(endpoint);
+  spdlog::info("event=listening actor=data_bridge endpoint={}", endpoint);
+  state->reactor->start(
+      [ctx, state](net::incoming&& in) { bridge_incoming(ctx, *state, std::move(in)); });
+  return {
+      [=](const data_reply& reply) {
+        self->state.reactor->send(reply.socket, reply.peer, reply.message);
+      },
+      [=](const peer_request& request) {
+        auto message = request.message;
+        message.id = self->state.requests.open({request.reply_to, request.message.id});
+        self->state.reactor->send_to_endpoint(request.endpoint, std::move(message));
+      },
+      [=](const forget_peer& peer) { self->state.reactor->forget_endpoint(peer.endpoint); },
+      [=](const show_request&) { return bridge_show(self); },
+  };
+}
+
+} // namespace harbinger

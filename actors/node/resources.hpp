@@ -1,0 +1,82 @@
+#pragma once
+
+/// What outlives the actors of a node, and what they share: made once by the daemon, held by
+/// context::node.
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "core/result.hpp"
+#include "core/settings.hpp"
+#include "messages/common.hpp"
+#include "replica/proposal_memory.hpp"
+#include "store/partition_store.hpp"
+
+namespace harbinger {
+
+class mass_storage; // store/mass_storage.hpp
+
+/// How far the copies of this node are: written by copy_receiver, read into reports by
+/// replica_server. Thread-safe.
+class copy_table {
+public:
+  struct row {
+    copy_id copy;
+    uint64_t copied_bytes = 0;
+    node_id source;      ///< whom it copies from or follows; empty: nobody
+    double lag_ms = 0.0; ///< when it was set; see `as_of`
+    time_point as_of;    ///< the lag grows from here on while nothing new is written
+    std::string failure; ///< errc name and detail once it failed
+    bool following =
+        false; ///< deltas are being pulled now; false and complete: reported as detached
+  };
+  void set(partition_id partition, row value) {
+    std::lock_guard guard(mutex_);
+    rows_[partition] = std::move(value);
+  }
+  void erase(partition_id partition) {
+    std::lock_guard guard(mutex_);
+    rows_.erase(partition);
+  }
+  std::map<partition_id, row> all() const {
+    std::lock_guard guard(mutex_);
+    return rows_;
+  }
+
+private:
+  mutable std::mutex mutex_;
+  std::map<partition_id, row> rows_;
+};
+
+struct node_resources {
+  std::shared_ptr<partition_store> store;
+  std::shared_ptr<mass_storage> mass; ///< null when mass_storage.directory is empty
+  copy_table copies;
+  proposal_memory proposals;
+  std::atomic<double> store_write_ms{0.0}; ///< the last group commit
+  std::atomic<uint64_t> store_queue{0};    ///< writes waiting for the next group commit
+  std::atomic<uint64_t> term_seen{0}; ///< newest term of the centre; older commands are refused
+
+  /// The data socket's bound address (a wildcard port resolved), set by data_bridge.
+  void set_data_endpoint(std::string endpoint) {
+    std::lock_guard guard(mutex_);
+    data_endpoint_ = std::move(endpoint);
+  }
+  std::string data_endpoint() const {
+    std::lock_guard guard(mutex_);
+    return data_endpoint_;
+  }
+
+private:
+  mutable std::mutex mutex_;
+  std::string data_endpoint_;
+};
+
+/// Opens the store (and the mass storage, see its header) of a node. in_use, io, checksum as
+/// partition_store::open.
+result<std::shared_ptr<node_resources>> open_node_resources(const settings& config);
+
+} // namespace harbinger

@@ -1,0 +1,127 @@
+#include "actors/telemetry_ingestor.hpp"
+
+#include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+
+#include "actors/following.hpp"
+#include "actors/names.hpp"
+
+namespace harbinger {
+namespace {
+using telemetry_ingestor_self =
+    telemetry_ingestor_actor::stateful_pointer<telemetry_ingestor_state>;
+constexpr auto ingestor_period = milliseconds(1000);
+
+struct gate_figure {
+  const char* name;
+  const char* help;
+  uint64_t telemetry::gate_counters::*field;
+};
+constexpr gate_figure gate_figures[] = {
+    {"harbinger_telemetry_batches_total", "batches looked at", &telemetry::gate_counters::batches},
+    {"harbinger_telemetry_rows_total", "rows accepted", &telemetry::gate_counters::rows_accepted},
+    {"harbinger_telemetry_lost_total", "batches published that never arrived",
+     &telemetry::gate_counters::batches_lost},
+    {"harbinger_telemetry_unknown_node_total", "batches of nodes that are not in the catalog",
+     &telemetry::gate_counters::unknown_node},
+    {"harbinger_telemetry_stale_life_total", "batches of another incarnation than the current",
+     &telemetry::gate_counters::stale_life},
+    {"harbinger_telemetry_duplicates_total", "batches repeated or out of order",
+     &telemetry::gate_counters::duplicates},
+    {"harbinger_telemetry_oversize_total", "batches with too many metrics or rows",
+     &telemetry::gate_counters::oversize},
+    {"harbinger_telemetry_unfit_total", "batches whose values do not fit their metrics",
+     &telemetry::gate_counters::malformed},
+    {"harbinger_telemetry_rows_unordered_total", "rows not later than the row before",
+     &telemetry::gate_counters::rows_unordered},
+    {"harbinger_telemetry_rows_future_total", "rows dated in the future",
+     &telemetry::gate_counters::rows_future},
+    {"harbinger_telemetry_infinite_total",
+     "values taken as missing because they were infinite or absurd",
+     &telemetry::gate_counters::infinite_values},
+};
+
+void open_recording(telemetry_ingestor_self self, const context_ptr& ctx) {
+  const auto& path = ctx->config->prediction.record_file;
+  if (path.empty()) return;
+  auto opened = predict::recording_writer::open(path);
+  if (opened) {
+    self->state.recording.emplace(std::move(*opened));
+    spdlog::info("recording file={}", path);
+    return;
+  }
+  spdlog::error("recording_failed reason=\"{}\"", to_string(opened.error()));
+  raise_event(self, ctx, severity::warning, "recording_failed", path,
+              "telemetry is not recorded: " + opened.error().detail);
+}
+
+void take_batches(telemetry_ingestor_self self, const context_ptr& ctx,
+                  const telemetry_received& news) {
+  auto& s = self->state;
+  s.malformed += news.malformed;
+  s.dropped += news.dropped;
+  samples_accepted out;
+  out.received = self->clock().now();
+  auto wall = ctx->wall_clock();
+  for (const auto& batch : news.batches) {
+    auto admitted = s.gate.admit(batch, wall);
+    if (!admitted) continue;
+    if (s.recording && !s.recording->append(*admitted, wall))
+      s.unrecorded += admitted->times.size();
+    out.batches.push_back(std::move(*admitted));
+  }
+  tell<telemetry_bridge_actor>(self, ctx, names::telemetry_bridge, tick{news.batches.size()});
+  if (!out.batches.empty())
+    tell<failure_predictor_actor>(self, ctx, names::failure_predictor, std::move(out));
+}
+
+void export_gate(telemetry_ingestor_self self, const context_ptr& ctx) {
+  auto& s = self->state;
+  for (const auto& f : gate_figures) {
+    auto grown = s.gate.counters().*f.field - s.exported.*f.field;
+    if (grown > 0) counter(ctx, f.name, f.help).Increment(static_cast<double>(grown));
+  }
+  s.exported = s.gate.counters();
+}
+
+show_reply show_gate(const telemetry_ingestor_state& s) {
+  nlohmann::ordered_json out;
+  for (const auto& f : gate_figures) {
+    std::string name = f.name; // "harbinger_telemetry_lost_total" -> "lost"
+    out[name.substr(20, name.size() - 26)] = s.gate.counters().*f.field;
+  }
+  out["malformed"] = s.malformed;
+  out["dropped"] = s.dropped;
+  out["recording"] = s.recording.has_value();
+  out["rows_unrecorded"] = s.unrecorded;
+  return {out.dump()};
+}
+} // namespace
+
+telemetry_ingestor_actor::behavior_type telemetry_ingestor(telemetry_ingestor_self self,
+                                                           context_ptr ctx) {
+  open_recording(self, ctx);
+  ask_for_catalog(self, ctx, names::telemetry_ingestor);
+  self->delayed_send(self, ingestor_period, tick{self->state.round});
+  return {
+      [=](const telemetry_received& news) { take_batches(self, ctx, news); },
+      [=](const catalog_changed& news) {
+        auto& s = self->state;
+        if (!take_catalog(self, ctx, names::telemetry_ingestor, s.catalog, news)) return;
+        std::vector<node_row> nodes;
+        for (const auto& [id, row] : s.catalog.nodes()) nodes.push_back(row);
+        s.gate.set_nodes(nodes, true);
+      },
+      [=](const tick& t) {
+        auto& s = self->state;
+        if (t.round != s.round) return;
+        if (!s.catalog.ready()) ask_for_catalog(self, ctx, names::telemetry_ingestor);
+        if (s.recording && !s.recording->flush()) spdlog::warn("recording_flush_failed");
+        export_gate(self, ctx);
+        self->delayed_send(self, ingestor_period, tick{++s.round});
+      },
+      [=](const show_request&) { return show_gate(self->state); },
+  };
+}
+
+} // namespace harbinger

@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""harbinger_client.py CENTRAL VOLUME INDEX put KEY VALUE | erase KEY | get KEY | scan [FROM]
+A client after docs/PROTOCOL.md. CENTRAL is the control endpoint, e.g. tcp://127.0.0.1:7400; INDEX is the partition within
+the volume (Harbinger's own clients take xxh3-64(key) mod the volume's number of partitions)."""
+import sys, time
+import msgpack, zmq  # Debian: python3-msgpack, python3-zmq
+
+RETRIED = {"not_primary", "unknown_partition", "lease_expired", "unavailable", "overloaded", "timeout"}
+
+class HarbingerError(Exception):
+    code = property(lambda self: self.args[0])
+
+class Client:
+    def __init__(self, central):
+        self.context, self.central, self.sockets, self.last_id, self.map = zmq.Context(), central, {}, 0, None
+
+    def call(self, endpoint, kind, body, timeout_s=1.0):
+        if endpoint not in self.sockets:
+            self.sockets[endpoint] = self.context.socket(zmq.DEALER, linger=0)
+            self.sockets[endpoint].connect(endpoint)
+        socket, self.last_id, until = self.sockets[endpoint], self.last_id + 1, time.monotonic() + timeout_s
+        socket.send_multipart([msgpack.packb(["HB", 1, kind, self.last_id]), msgpack.packb(body)])
+        while (left := until - time.monotonic()) > 0 and socket.poll(left * 1000):
+            header, reply = (msgpack.unpackb(part) for part in socket.recv_multipart())
+            if header[3] not in (self.last_id, 0):
+                continue  # the late answer to a request that was given up
+            if header[2] == "error":
+                raise HarbingerError(reply["code"], reply["detail"])
+            return reply
+        raise HarbingerError("timeout", f"{endpoint} did not answer {kind}")
+
+    def ask_primary(self, volume, index, kind, body, total_s=10.0):
+        until = time.monotonic() + total_s  # a put whose answer was lost runs again: it only says what is to be there
+        while True:
+            try:
+                self.map = self.map or self.call(self.central, "map.get", {})
+                number = {v["volume"]: v["number"] for v in self.map["volumes"]}[volume]
+                row = {p["partition"]: p for p in self.map["partitions"]}[number << 32 | index]
+                endpoint = {n["node"]: n["endpoint"] for n in self.map["nodes"]}.get(row["primary"])
+                if endpoint:
+                    return self.call(endpoint, kind, {"partition": row["partition"], **body})
+                raise HarbingerError("unavailable", "the partition has no primary now")
+            except HarbingerError as error:
+                if error.code not in RETRIED or time.monotonic() > until:
+                    raise
+                self.map = time.sleep(0.05)  # None: fetched again
+
+def main(client, volume, index, command, key="", value=""):
+    if command in ("put", "erase"):
+        op = {"op": command, "key": key.encode(), "value": value.encode()}
+        print("version %d:%d" % tuple(client.ask_primary(volume, index, "client.put", {"ops": [op]})["version"]))
+    elif command == "get":
+        reply = client.ask_primary(volume, index, "client.get", {"key": key.encode()})
+        print(reply["value"].decode() if reply["found"] else "not found")
+    page = {"more": command == "scan", "next": key.encode()}
+    while page["more"]:
+        page = client.ask_primary(volume, index, "client.scan", {"from": page["next"], "limit": 1000})
+        print("".join(f"{row['key'].decode()} {row['value'].decode()}\n" for row in page["rows"]), end="")
+
+if __name__ == "__main__":
+    if len(sys.argv) < 5 or sys.argv[4] not in ("put", "erase", "get", "scan"):
+        sys.exit(__doc__)
+    try:
+        main(Client(sys.argv[1]), sys.argv[2], int(sys.argv[3]), *sys.argv[4:])
+    except (HarbingerError, KeyError) as error:
+        sys.exit(f"harbinger_client: {error!r}")

@@ -1,0 +1,233 @@
+#include "app/client.hpp"
+
+#include <algorithm>
+#include <thread>
+
+namespace harbinger {
+namespace {
+
+constexpr auto look_again =
+    milliseconds(50); // after so long without an answer the map is looked at
+
+/// Asking again, perhaps elsewhere, may help.
+bool worth_repeating(errc code) {
+  switch (code) {
+  case errc::not_primary:
+  case errc::timeout:
+  case errc::unavailable:
+  case errc::lease_expired:
+  case errc::unknown_partition:
+  case errc::overloaded:
+  case errc::cancelled:
+  case errc::unknown_node: return true;
+  default: return false;
+  }
+}
+
+/// Whether an attempt that ended so may have taken effect all the same.
+bool may_have_happened(errc code) {
+  return code == errc::timeout || code == errc::not_primary || code == errc::cancelled
+         || code == errc::io || code == errc::no_space || code == errc::unknown_partition;
+}
+
+} // namespace
+
+struct client::impl {
+  client_options options;
+  net::requester centre;
+  std::map<std::string, net::requester> nodes;
+  partition_map map;
+  std::map<partition_id, size_t> places; // in map.partitions
+  std::map<std::string, uint64_t> retries;
+  std::mt19937_64 random;
+
+  impl(net::requester c, client_options o)
+      : options(o), centre(std::move(c)), random(o.seed != 0 ? o.seed : std::random_device{}()) {}
+
+  result<void> refresh(duration timeout) {
+    auto whole = centre.call<partition_map>(map_request{}, timeout);
+    if (!whole) return tl::unexpected<error>(whole.error());
+    take(std::move(*whole));
+    return {};
+  }
+
+  void take(partition_map whole) {
+    // An older map can come late, after a restart of the centre it has a newer term.
+    if (std::pair(whole.term, whole.revision) < std::pair(map.term, map.revision)) return;
+    map = std::move(whole);
+    places.clear();
+    for (size_t i = 0; i < map.partitions.size(); ++i) places[map.partitions[i].id] = i;
+  }
+
+  result<net::requester*> primary_of(partition_id partition) {
+    auto place = places.find(partition);
+    if (place == places.end()) return fail(errc::unknown_partition, to_string(partition));
+    const auto& row = map.partitions[place->second];
+    if (row.primary.value.empty())
+      return fail(errc::unavailable, "partition " + to_string(partition) + " has no primary");
+    auto node = std::find_if(map.nodes.begin(), map.nodes.end(),
+                             [&](const auto& n) { return n.id == row.primary; });
+    if (node == map.nodes.end()) return fail(errc::unknown_node, row.primary.value);
+    auto it = nodes.find(node->data_endpoint);
+    if (it == nodes.end()) {
+      auto made = net::requester::connect(node->data_endpoint);
+      if (!made) return tl::unexpected<error>(made.error());
+      it = nodes.emplace(node->data_endpoint, std::move(*made)).first;
+    }
+    return &it->second;
+  }
+
+  template <class Reply, class Request>
+  result<Reply> ask(partition_id partition, const Request& request, bool writes) {
+    auto begun = std::chrono::steady_clock::now();
+    auto until = begun + options.deadline;
+    auto pause = options.backoff;
+    bool unknown = false;
+    error last{errc::timeout, {}};
+    for (;;) {
+      auto left = until - std::chrono::steady_clock::now();
+      if (left <= duration::zero()) break;
+      if (auto node = primary_of(partition)) {
+        auto reply = attempt<Reply>(**node, partition, request, std::min(options.attempt, left));
+        if (reply) return reply;
+        last = reply.error();
+        unknown |= writes && may_have_happened(last.code);
+      } else {
+        last = node.error();
+      }
+      if (!worth_repeating(last.code)) return give_up(last, unknown);
+      ++retries[std::string(to_string(last.code))];
+      wait(pause, until);
+      pause = std::min(pause * 2, options.backoff_max);
+      if (last.code != errc::overloaded)
+        (void)refresh(std::min<duration>(options.attempt, milliseconds(500)));
+    }
+    return give_up({errc::timeout, to_string(last)}, unknown);
+  }
+
+  /// One attempt; looks now and then whether the partition has moved meanwhile, which ends it.
+  template <class Reply, class Request>
+  result<Reply> attempt(net::requester& node, partition_id partition, const Request& request,
+                        duration timeout) {
+    auto until = std::chrono::steady_clock::now() + timeout;
+    auto id = node.send(wire::frame{std::string{Request::wire_name}, 0, wire::encode(request)});
+    auto epoch_of = [&] {
+      auto place = places.find(partition);
+      return place == places.end() ? epoch{} : map.partitions[place->second].epoch;
+    };
+    auto asked_in = epoch_of();
+    for (;;) {
+      auto left = until - std::chrono::steady_clock::now();
+      if (left <= duration::zero()) return fail(errc::timeout, "no answer");
+      auto reply = node.receive_id(id, std::min<duration>(left, look_again));
+      if (reply) return wire::read_frame<Reply>(*reply);
+      (void)refresh(std::min<duration>(left, look_again));
+      if (epoch_of() != asked_in) return fail(errc::timeout, "the partition has moved");
+    }
+  }
+
+  static tl::unexpected<error> give_up(error last, bool unknown) {
+    if (unknown) return fail(errc::timeout, "outcome unknown; last: " + to_string(last));
+    return tl::unexpected<error>(std::move(last));
+  }
+
+  /// Jitter, so that the clients of a lost node do not come back in step.
+  void wait(duration pause, time_point until) {
+    auto jittered =
+        from_seconds(to_seconds(pause) * std::uniform_real_distribution<>(0.5, 1.0)(random));
+    auto left = until - std::chrono::steady_clock::now();
+    if (left > duration::zero()) std::this_thread::sleep_for(std::min(jittered, left));
+  }
+
+  const volume_row* find_volume(const std::string& name) const {
+    for (const auto& v : map.volumes)
+      if (v.name == name) return &v;
+    return nullptr;
+  }
+};
+
+client::client(std::unique_ptr<impl> impl) : impl_(std::move(impl)) {}
+client::client(client&&) noexcept = default;
+client& client::operator=(client&&) noexcept = default;
+client::~client() = default;
+
+result<client> client::connect(const std::string& central, client_options options) {
+  auto centre = net::requester::connect(central);
+  if (!centre) return tl::unexpected<error>(centre.error());
+  auto made = std::make_unique<impl>(std::move(*centre), options);
+  if (auto fetched = made->refresh(options.deadline); !fetched)
+    return tl::unexpected<error>(fetched.error());
+  return client(std::move(made));
+}
+
+const partition_map& client::map() const { return impl_->map; }
+
+result<void> client::refresh() { return impl_->refresh(impl_->options.deadline); }
+
+result<volume_row> client::create_volume(const std::string& name, uint32_t partitions,
+                                         uint32_t replicas) {
+  auto whole = impl_->centre.call<partition_map>(
+      harbinger::create_volume{name, partitions, replicas}, impl_->options.deadline);
+  if (whole)
+    impl_->take(std::move(*whole));
+  else if (auto again = refresh(); !again || !impl_->find_volume(name))
+    return tl::unexpected<error>(whole.error());
+  const auto* found = impl_->find_volume(name);
+  if (!found) return fail(errc::internal, "the new volume is not in the map");
+  if (found->partitions != partitions || found->replicas != replicas)
+    return fail(errc::invalid_argument, name + " exists with " + std::to_string(found->partitions)
+                                            + " partitions and " + std::to_string(found->replicas)
+                                            + " replicas");
+  return *found;
+}
+
+result<volume_row> client::volume(const std::string& name) {
+  if (!impl_->find_volume(name))
+    if (auto fetched = refresh(); !fetched) return tl::unexpected<error>(fetched.error());
+  const auto* found = impl_->find_volume(name);
+  if (!found) return fail(errc::not_found, "volume " + name);
+  return *found;
+}
+
+result<partition_id> client::partition_of(const std::string& name, std::string_view key) {
+  auto row = volume(name);
+  if (!row) return tl::unexpected<error>(row.error());
+  if (row->partitions == 0) return fail(errc::malformed, "volume " + name + " without partitions");
+  return make_partition_id(row->number, static_cast<uint32_t>(checksum64(key) % row->partitions));
+}
+
+result<version> client::put(partition_id partition, std::vector<record_op> ops) {
+  auto done = impl_->ask<put_ok>(partition, put_request{partition, std::move(ops)}, true);
+  if (!done) return tl::unexpected<error>(done.error());
+  return done->version;
+}
+
+result<version> client::put(const std::string& volume, std::string key, std::string value) {
+  auto partition = partition_of(volume, key);
+  if (!partition) return tl::unexpected<error>(partition.error());
+  return put(*partition, {record_op{op_kind::put, {std::move(key)}, {std::move(value)}}});
+}
+
+result<version> client::erase(const std::string& volume, std::string key) {
+  auto partition = partition_of(volume, key);
+  if (!partition) return tl::unexpected<error>(partition.error());
+  return put(*partition, {record_op{op_kind::erase, {std::move(key)}, {}}});
+}
+
+result<value_reply> client::get(partition_id partition, const std::string& key) {
+  return impl_->ask<value_reply>(partition, get_request{partition, {key}}, false);
+}
+
+result<value_reply> client::get(const std::string& volume, const std::string& key) {
+  auto partition = partition_of(volume, key);
+  if (!partition) return tl::unexpected<error>(partition.error());
+  return get(*partition, key);
+}
+
+result<rows_reply> client::scan(partition_id partition, const std::string& from, uint32_t limit) {
+  return impl_->ask<rows_reply>(partition, scan_request{partition, {from}, limit}, false);
+}
+
+const std::map<std::string, uint64_t>& client::retries() const { return impl_->retries; }
+
+} // namespace harbinger

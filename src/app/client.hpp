@@ -1,0 +1,64 @@
+#pragma once
+
+/// A client of the cluster: finds the primary of a key's partition, asks it, and asks again after a
+/// failover. Blocking; one object a thread.
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+
+#include "core/result.hpp"
+#include "core/time.hpp"
+#include "messages/catalog.hpp"
+#include "messages/data.hpp"
+#include "net/requester.hpp"
+
+namespace harbinger {
+
+struct client_options {
+  duration deadline = seconds(10);       ///< of one call in all, with its repetitions
+  duration attempt = milliseconds(1000); ///< wait for one answer
+  duration backoff = milliseconds(5); ///< before the first repetition; doubles up to `backoff_max`
+  duration backoff_max = milliseconds(100);
+  uint64_t seed = 0; ///< of the jitter; 0: from the system
+};
+
+/// Writes are applied at least once: an attempt without an answer is repeated. A write that fails
+/// with errc::timeout may or may not have taken effect (the detail says "outcome unknown"), one
+/// with any other code has not... unless the detail says so too. Reads are safe to repeat.
+class client {
+public:
+  /// `central` is the centre's control endpoint. Fetches the partition map: timeout when nobody
+  /// answers.
+  static result<client> connect(const std::string& central, client_options options = {});
+  client(client&&) noexcept;
+  client& operator=(client&&) noexcept;
+  ~client();
+
+  /// invalid_argument when it exists with other numbers; an equal one that exists is a success.
+  result<volume_row> create_volume(const std::string& name, uint32_t partitions, uint32_t replicas);
+  result<volume_row> volume(const std::string& name); ///< not_found
+  result<partition_id> partition_of(const std::string& volume, std::string_view key);
+  /// The newest map that is known; `refresh` asks for a newer one first.
+  const partition_map& map() const;
+  result<void> refresh();
+
+  result<version> put(const std::string& volume, std::string key, std::string value);
+  result<version> erase(const std::string& volume, std::string key);
+  result<version> put(partition_id partition, std::vector<record_op> ops);
+  result<value_reply> get(const std::string& volume, const std::string& key);
+  result<value_reply> get(partition_id partition, const std::string& key);
+  result<rows_reply> scan(partition_id partition, const std::string& from, uint32_t limit);
+
+  /// Repetitions so far, by reason: what a load generator reports.
+  const std::map<std::string, uint64_t>& retries() const;
+
+private:
+  struct impl;
+  explicit client(std::unique_ptr<impl> impl);
+  std::unique_ptr<impl> impl_;
+};
+
+} // namespace harbinger

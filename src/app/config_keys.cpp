@@ -1,0 +1,338 @@
+#include "app/config.hpp"
+
+#include <algorithm>
+
+#include "app/config_builders.hpp"
+
+namespace harbinger {
+namespace {
+
+using namespace config_builders;
+
+#define FIELD(path)                                                                                \
+  [](settings & s) -> auto& { return s.path; }
+
+using enum where_used;
+constexpr uint64_t minute_ms = 60'000, hour_s = 3600;
+constexpr uint64_t bytes_most = uint64_t{1} << 50;
+constexpr double day_s = 86'400;
+
+void process_keys(std::vector<config_key>& k) {
+  k.push_back(text({"state_dir", both, restart, "",
+                    "directory of the catalog or the store, of the console's socket, of events and "
+                    "changes; one daemon each"},
+                   "not empty", some_text, FIELD(state_dir)));
+  k.push_back(text({"log_level", both, live, "", "least severe lines that are logged to stderr"},
+                   "debug, info, warning, error", check_level, FIELD(log_level)));
+  k.push_back(
+      integer({"threads", both, restart, "", "workers that run actors"}, 1, 64, FIELD(threads)));
+}
+
+void central_keys(std::vector<config_key>& k) {
+  k.push_back(text(
+      {"endpoints.control", central, restart, "", "where nodes and clients reach this service"},
+      "tcp://HOST:PORT", check_endpoint, FIELD(endpoints.control)));
+  k.push_back(
+      text({"endpoints.telemetry", central, restart, "", "where nodes publish telemetry to"},
+           "tcp://HOST:PORT", check_endpoint, FIELD(endpoints.telemetry)));
+  k.push_back(text({"endpoints.events", central, restart, "",
+                    "where events, zones and map changes are published"},
+                   "tcp://HOST:PORT", check_endpoint, FIELD(endpoints.events)));
+  k.push_back(
+      text({"endpoints.metrics", central, restart, "", "where /metrics is served; empty: off"},
+           "HOST:PORT or empty", check_http, FIELD(endpoints.metrics)));
+
+  k.push_back(integer({"control.heartbeat_ms", central, restart, "ms",
+                       "how often nodes say that they live; what detection is fed with"},
+                      10, minute_ms, FIELD(control.heartbeat_ms)));
+  k.push_back(integer(
+      {"control.report_ms", central, restart, "ms", "how often nodes report all their replicas"},
+      10, minute_ms, FIELD(control.report_ms)));
+  k.push_back(integer({"control.command_timeout_ms", central, restart, "ms",
+                       "a command to a node that has no answer by then failed, and is sent again"},
+                      50, minute_ms, FIELD(control.command_timeout_ms)));
+
+  k.push_back(text({"prediction.recordings", central, restart, "",
+                    "directory of recorded runs to train on at start; empty: no training"},
+                   "", any_text, FIELD(prediction.recordings)));
+  k.push_back(texts({"prediction.exclude_runs", central, restart, "",
+                     "names of recorded runs that are never trained on"},
+                    FIELD(prediction.exclude_runs)));
+  k.push_back(text({"prediction.model", central, restart, "",
+                    "model file to load, and to write after training; empty: <state_dir>/model"},
+                   "", any_text, FIELD(prediction.model)));
+  k.push_back(number(
+      {"prediction.horizon_s", central, restart, "s", "how far ahead a failure is predicted"}, 1,
+      30 * day_s, FIELD(prediction.horizon_s)));
+  k.push_back(integer(
+      {"prediction.scoring_ms", central, restart, "ms", "how often every node gets a new risk"}, 50,
+      10 * minute_ms, FIELD(prediction.scoring_ms)));
+  k.push_back(number({"prediction.stale_after_s", central, restart, "s",
+                      "input older than this widens the uncertainty of a risk"},
+                     0.1, day_s, FIELD(prediction.stale_after_s)));
+  k.push_back(numbers(
+      {"prediction.windows_s", central, restart, "s", "lengths of the feature windows, growing"},
+      0.1, 30 * day_s, 8, FIELD(prediction.windows_s)));
+  k.push_back(integer({"prediction.trees", central, restart, "", "trees in the forest"}, 1, 1000,
+                      FIELD(prediction.trees)));
+  k.push_back(integer(
+      {"prediction.train_rows_max", central, restart, "rows", "most rows that a training uses"},
+      100, 1'000'000, FIELD(prediction.train_rows_max)));
+  k.push_back(text({"prediction.record_file", central, restart, "",
+                    "accepted telemetry is appended to this file, to train on later; empty: off"},
+                   "", any_text, FIELD(prediction.record_file)));
+
+  k.push_back(
+      number({"zones.enter_at", central, live, "probability", "risk at which a node enters a zone"},
+             0, 1, FIELD(zones.enter_at)));
+  k.push_back(number({"zones.leave_at", central, live, "probability",
+                      "risk below which it may leave; less than enter_at"},
+                     0, 1, FIELD(zones.leave_at)));
+  k.push_back(integer({"zones.enter_rounds", central, live, "scorings",
+                       "consecutive scorings at enter_at or above before it enters"},
+                      1, 1000, FIELD(zones.enter_rounds)));
+  k.push_back(number({"zones.minimum_stay_s", central, live, "s", "shortest stay in a zone"}, 0,
+                     day_s, FIELD(zones.minimum_stay_s)));
+  k.push_back(number({"zones.share_max", central, live, "share",
+                      "brake: largest share of the nodes up that may be in zones; past it the "
+                      "riskiest, and one alert"},
+                     0.01, 1, FIELD(zones.share_max)));
+  k.push_back(number({"zones.concentration_p", central, live, "probability",
+                      "a whole domain becomes one zone when so many risky members would be rarer "
+                      "than this by chance"},
+                     1e-9, 0.5, FIELD(zones.concentration_p)));
+  k.push_back(
+      texts({"zones.domains", central, live, "", "node attributes that make nodes fail together"},
+            FIELD(zones.domains)));
+}
+
+void protection_keys(std::vector<config_key>& k) {
+  k.push_back(number({"prefetch.none_alive_target", central, live, "probability",
+                      "chance that a partition may have of losing every replica and copy within "
+                      "the horizon; smaller: more copies"},
+                     1e-9, 1, FIELD(prefetch.none_alive_target)));
+  k.push_back(integer({"prefetch.copies_max", central, live, "", "most copies of one partition"}, 0,
+                      8, FIELD(prefetch.copies_max)));
+  k.push_back(
+      integer({"prefetch.concurrent_max", central, live, "", "most copies under way at once"}, 1,
+              10'000, FIELD(prefetch.concurrent_max)));
+  k.push_back(integer({"prefetch.concurrent_per_node_max", central, live, "",
+                       "most copies under way from or to one node; at most concurrent_max"},
+                      1, 1000, FIELD(prefetch.concurrent_per_node_max)));
+  k.push_back(integer({"prefetch.rate_bytes_per_s", central, live, "bytes/s",
+                       "limit of what one target takes in; 0: none"},
+                      0, bytes_most, FIELD(prefetch.rate_bytes_per_s)));
+  k.push_back(integer({"prefetch.retry_ms", central, live, "ms",
+                       "pause before a copy without progress is ordered again"},
+                      10, minute_ms, FIELD(prefetch.retry_ms)));
+  k.push_back(
+      integer({"prefetch.retries_max", central, live, "", "tries at one source before the next"}, 0,
+              1000, FIELD(prefetch.retries_max)));
+  k.push_back(number(
+      {"prefetch.keep_after_zone_s", central, live, "s", "copies outlive their zone so long"}, 0,
+      30 * day_s, FIELD(prefetch.keep_after_zone_s)));
+  k.push_back(
+      integer({"prefetch.chunk_bytes", central, live, "bytes", "size of one piece of a snapshot"},
+              4096, 4 << 20, FIELD(prefetch.chunk_bytes)));
+  k.push_back(
+      integer({"prefetch.credits", central, live, "chunks", "pieces asked for and not there yet"},
+              1, 256, FIELD(prefetch.credits)));
+
+  k.push_back(number({"placement.quota", central, live, "share",
+                      "largest share of a node's capacity that may be used"},
+                     0.01, 1, FIELD(placement.quota)));
+  k.push_back(texts({"placement.spread", central, live, "",
+                     "attributes that replicas of a partition must not share"},
+                    FIELD(placement.spread)));
+  k.push_back(
+      number({"placement.weight_free", central, live, "weight", "how much free space counts"}, 0, 1,
+             FIELD(placement.weight_free)));
+  k.push_back(
+      number({"placement.weight_load", central, live, "weight", "how much a low load counts"}, 0, 1,
+             FIELD(placement.weight_load)));
+  k.push_back(
+      number({"placement.weight_risk", central, live, "weight", "how much a low risk counts"}, 0, 1,
+             FIELD(placement.weight_risk)));
+  k.push_back(number(
+      {"placement.weight_rtt", central, live, "weight", "how much nearness to the source counts"},
+      0, 1, FIELD(placement.weight_rtt)));
+  k.push_back(
+      number({"placement.weight_balance", central, live, "weight", "how much few partitions count"},
+             0, 1, FIELD(placement.weight_balance)));
+
+  k.push_back(number({"versions.ready_lag_ms", central, restart, "ms",
+                      "a copy within this of its source is caught up"},
+                     1, minute_ms, FIELD(versions.ready_lag_ms)));
+
+  k.push_back(number(
+      {"recovery.phi_dead", central, live, "",
+       "suspicion (-log10 of the chance that the node lives) at which other nodes are asked"},
+      1, 30, FIELD(recovery.phi_dead)));
+  k.push_back(integer({"recovery.silence_min_ms", central, live, "ms",
+                       "nobody is suspected before so much silence; at least control.heartbeat_ms"},
+                      20, 10 * minute_ms, FIELD(recovery.silence_min_ms)));
+  k.push_back(integer({"recovery.probes", central, live, "nodes",
+                       "how many other nodes are asked before a verdict"},
+                      0, 10, FIELD(recovery.probes)));
+  k.push_back(integer({"recovery.probe_timeout_ms", central, live, "ms", "how long they may take"},
+                      10, minute_ms, FIELD(recovery.probe_timeout_ms)));
+  k.push_back(integer({"recovery.concurrent_max", central, live, "partitions",
+                       "most partitions under recovery at once"},
+                      1, 100'000, FIELD(recovery.concurrent_max)));
+  k.push_back(integer({"recovery.retry_ms", central, live, "ms",
+                       "pause before a step of a recovery is tried again"},
+                      10, minute_ms, FIELD(recovery.retry_ms)));
+}
+
+void node_keys(std::vector<config_key>& k) {
+  auto id = text({"node.id", node, restart, "", "the node's name, unique in the cluster; required"},
+                 "1 to 64 of A-Z a-z 0-9 . _ -", check_node_id, FIELD(node.id));
+  id.required = true;
+  k.push_back(std::move(id));
+  k.push_back(text({"node.data", node, restart, "",
+                    "where clients and other nodes reach this node; published as it stands here"},
+                   "tcp://HOST:PORT", check_endpoint, FIELD(node.data)));
+  k.push_back(text({"node.metrics", node, restart, "", "where /metrics is served; empty: off"},
+                   "HOST:PORT or empty", check_http, FIELD(node.metrics)));
+  k.push_back(
+      text({"node.central_control", node, restart, "", "endpoints.control of the central service"},
+           "tcp://HOST:PORT", check_endpoint, FIELD(node.central_control)));
+  k.push_back(text(
+      {"node.central_telemetry", node, restart, "", "endpoints.telemetry of the central service"},
+      "tcp://HOST:PORT", check_endpoint, FIELD(node.central_telemetry)));
+  k.push_back(table_of_text({"node.attributes", node, restart, "",
+                             "topology and hardware: rack, power, host, firmware, version ..."},
+                            FIELD(node.attributes)));
+  k.push_back(integer(
+      {"node.capacity_bytes", node, restart, "bytes", "room it offers for replicas and copies"},
+      1 << 20, bytes_most, FIELD(node.capacity_bytes)));
+
+  k.push_back(integer({"replica.lease_ms", node, restart, "ms",
+                       "a primary serves reads so long after the last word of its sync set; "
+                       "failover waits as long; alike on all nodes"},
+                      20, minute_ms, FIELD(replica.lease_ms)));
+  k.push_back(integer({"replica.append_timeout_ms", node, restart, "ms",
+                       "an unacknowledged batch is sent again after"},
+                      20, minute_ms, FIELD(replica.append_timeout_ms)));
+  k.push_back(integer({"replica.in_flight_max", node, restart, "batches",
+                       "sent and not acknowledged, per partition"},
+                      1, 10'000, FIELD(replica.in_flight_max)));
+  k.push_back(integer({"replica.queued_max", node, restart, "batches",
+                       "waiting, per partition; beyond it clients get 'overloaded'"},
+                      1, 1'000'000, FIELD(replica.queued_max)));
+  k.push_back(boolean({"replica.sync_writes", node, restart, "",
+                       "fsync before acknowledging; false loses writes at power failure"},
+                      FIELD(replica.sync_writes)));
+  k.push_back(integer({"replica.log_keep_entries", node, restart, "entries",
+                       "log entries kept for deltas beyond what mass storage has"},
+                      100, 100'000'000, FIELD(replica.log_keep_entries)));
+
+  auto directory =
+      text({"mass_storage.directory", node, restart, "",
+            "slow, durable, shared by all nodes: log segments and checkpoints; required"},
+           "not empty", some_text, FIELD(mass_storage.directory));
+  directory.required = true;
+  k.push_back(std::move(directory));
+  k.push_back(integer({"mass_storage.flush_ms", node, restart, "ms",
+                       "how often a primary writes its new log entries there"},
+                      50, 10 * minute_ms, FIELD(mass_storage.flush_ms)));
+  k.push_back(integer({"mass_storage.checkpoint_s", node, restart, "s",
+                       "how often changed partitions get a checkpoint there"},
+                      1, 24 * hour_s, FIELD(mass_storage.checkpoint_s)));
+
+  k.push_back(
+      integer({"telemetry.sample_ms", node, restart, "ms", "how often the node is measured"}, 20,
+              10 * minute_ms, FIELD(telemetry.sample_ms)));
+  k.push_back(
+      integer({"telemetry.publish_ms", node, restart, "ms", "how often the measurements are sent"},
+              20, 10 * minute_ms, FIELD(telemetry.publish_ms)));
+  k.push_back(texts({"telemetry.log_files", node, restart, "",
+                     "error logs of the storage software, whose error codes are counted"},
+                    FIELD(telemetry.log_files)));
+  k.push_back(integer(
+      {"telemetry.memory_limit_bytes", node, restart, "bytes",
+       "what memory in use is compared with; 0: the process's own limit, else the host's memory"},
+      0, bytes_most, FIELD(telemetry.memory_limit_bytes)));
+}
+
+void supervision_keys(std::vector<config_key>& k) {
+  k.push_back(integer({"supervision.restarts_max", both, restart, "",
+                       "restarts of one supervisor's children within within_s; one more and it "
+                       "gives up, and its own supervisor acts"},
+                      0, 10'000, FIELD(supervision.restarts_max)));
+  k.push_back(number({"supervision.within_s", both, restart, "s", "the period of restarts_max"},
+                     0.1, hour_s, FIELD(supervision.within_s)));
+  k.push_back(
+      integer({"supervision.backoff_ms", both, restart, "ms",
+               "delay of the second restart within within_s (the first is at once); doubles"},
+              0, minute_ms, FIELD(supervision.backoff_ms)));
+  k.push_back(integer({"supervision.backoff_max_ms", both, restart, "ms", "largest delay"}, 0,
+                      10 * minute_ms, FIELD(supervision.backoff_max_ms)));
+  k.push_back(integer({"supervision.stop_timeout_ms", both, restart, "ms",
+                       "how long a child may take to stop before it is killed"},
+                      10, minute_ms, FIELD(supervision.stop_timeout_ms)));
+}
+#undef FIELD
+
+std::string section_of(const std::string& name) {
+  auto point = name.find('.');
+  return point == std::string::npos ? std::string{} : name.substr(0, point);
+}
+
+} // namespace
+
+const std::vector<config_key>& config_keys() {
+  static const auto keys = [] {
+    std::vector<config_key> all;
+    process_keys(all);
+    central_keys(all);
+    protection_keys(all);
+    node_keys(all);
+    supervision_keys(all);
+    return all;
+  }();
+  return keys;
+}
+
+const config_key* find_config_key(std::string_view name) {
+  const auto& keys = config_keys();
+  auto it =
+      std::find_if(keys.begin(), keys.end(), [&](const auto& key) { return key.name == name; });
+  return it == keys.end() ? nullptr : &*it;
+}
+
+std::vector<config_difference> differences(const settings& from, const settings& to) {
+  std::vector<config_difference> found;
+  for (const auto& key : config_keys())
+    if (auto before = key.get(from), after = key.get(to); before != after)
+      found.push_back({key.name, before, after, key.when});
+  return found;
+}
+
+std::string documented_config(daemon_role role) {
+  std::string out = "# harbingerd " + std::string{name_of(role)}
+                    + ": every key with its unit, range, default and effect.\n"
+                      "# A file is taken whole or refused whole. [live]: a change counts at once "
+                      "(SIGHUP, `harbinger config set`).\n";
+  const settings defaults;
+  std::string section;
+  for (const auto& key : config_keys()) {
+    if (!key.belongs_to(role)) continue;
+    if (auto now = section_of(key.name); now != section) {
+      section = now;
+      out += "\n[" + section + "]\n";
+    }
+    out += "\n# " + key.effect + (key.when == takes_effect::at_once ? " [live]\n" : "\n");
+    out += "# " + key.type + (key.unit.empty() ? "" : ", " + key.unit)
+           + (key.range.empty() ? "" : "; " + key.range);
+    out += key.required ? "; required\n" : "; default " + key.get(defaults) + '\n';
+    auto bare = key.name.substr(section.empty() ? 0 : section.size() + 1);
+    auto value = key.name == "node.id"                  ? quoted("n1")
+                 : key.name == "mass_storage.directory" ? quoted("/var/lib/harbinger-mass")
+                                                        : key.get(defaults);
+    out += bare + " = " + value + '\n';
+  }
+  return out;
+}
+
+} // namespace harbinger

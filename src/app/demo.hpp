@@ -1,0 +1,40 @@
+#pragma once
+
+/// The whole way on real processes: a cluster under load, real trouble on one node, warning,
+/// copies, death, recovery, and the same recovery without the copies. Prints a time line while it
+/// runs.
+
+#include <functional>
+#include <map>
+#include <string>
+
+#include "app/demo_report.hpp"
+#include "app/trouble_plan.hpp"
+
+namespace harbinger {
+
+struct demo_options {
+  trouble_kind trouble = trouble_kind::memory_leak;
+  uint64_t seed = 0;
+  uint32_t nodes = 6;
+  double mib_per_partition = 3; ///< metadata preloaded into each
+  uint32_t partitions = 12;     ///< of each of the two volumes
+  std::string recordings;       ///< what the model is trained on
+  std::string directory;        ///< empty: a temporary one
+  std::string programs;         ///< where harbingerd is; empty: beside this program
+  bool keep = false;
+  std::function<void(const std::string&)> say; ///< one line of the time line
+};
+
+/// The settings that make minutes of a real cluster seconds of the demo, the same in demo and
+/// campaign: telemetry and windows must mean the same where a model is trained and where it is
+/// used.
+std::map<std::string, std::string> quick_central_settings();
+std::map<std::string, std::string> quick_node_settings();
+/// Seconds within which a failure is predicted under these settings.
+inline constexpr double quick_horizon_s = 20;
+
+/// A report as far as it got; the error says why it could not go on (cancelled: interrupted).
+result<demo_report> run_demo(const demo_options& options);
+
+} // namespace harbinger

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+
+#include "core/time.hpp"
+
+namespace harbinger {
+
+/// Limits bytes a second. A chunk's size is known only when it is there, so spending may go into
+/// debt; nothing new may be asked for until the debt is paid back. Over any span the bytes spent
+/// are at most rate × span + burst + one spending.
+class token_bucket {
+public:
+  /// Bytes a second; 0: no limit. May change at any time; tokens gathered so far stay, up to the
+  /// new burst.
+  void set_rate(uint64_t bytes_per_s);
+  uint64_t rate() const { return rate_; }
+  /// Whether something may be asked for now.
+  bool ready(time_point now);
+  void spend(uint64_t bytes, time_point now);
+
+private:
+  void refill(time_point now);
+
+  static constexpr double burst_s = 0.1; ///< of the rate is saved up at most
+  uint64_t rate_ = 0;
+  double tokens_ = 0.0;
+  time_point refilled_{};
+};
+
+} // namespace harbinger

@@ -1,0 +1,190 @@
+#pragma once
+
+/// Every partition's recovery and redundancy: compares what the catalog says with what nodes
+/// report, and asks for the steps that bring the two together. It holds nothing that could not be
+/// derived again: after a restart it starts from the catalog and the next reports. Pure:
+/// `step(event, now) -> actions`.
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/result.hpp"
+#include "core/settings.hpp"
+#include "messages/local.hpp"
+#include "recovery/drill.hpp"
+#include "recovery/outages.hpp"
+#include "recovery/redundancy.hpp"
+
+namespace harbinger::recovery {
+
+// --- what to do ---
+
+using command = std::variant<configure_replica, seal_replica, drop_replica, start_copy>;
+/// Send to the node; answer with command_ended. The term is filled in.
+struct send_command {
+  uint64_t op = 0;
+  node_id node;
+  command what;
+};
+/// Ask the catalog; answer with swap_ended.
+struct swap_row {
+  uint64_t op = 0;
+  change_partition change;
+};
+struct want_copy {
+  copy_wanted what;
+};
+struct raise {
+  severity level = severity::info;
+  std::string kind, subject, text;
+  std::map<std::string, std::string> fields;
+};
+/// The drill with this number is over.
+struct drill_ended {
+  uint64_t drill = 0;
+  drill_report report;
+};
+using action = std::variant<send_command, swap_row, want_copy, raise, drill_ended>;
+using actions = std::vector<action>;
+
+// --- what happens (besides partition_map, node_report, node_hello, replicas_changed, zone_map) ---
+
+/// The detector's verdict, or the end of a life by a new one; the catalog says the same, now or
+/// soon.
+struct node_lost {
+  node_id node;
+  incarnation life;
+  double silence_ms = 0.0;
+  std::string reason;
+};
+struct command_ended {
+  uint64_t op = 0;
+  result<std::optional<replica_report>> reply; ///< nothing for `done`
+};
+struct swap_ended {
+  uint64_t op = 0;
+  result<partition_row> row;
+};
+struct begin_drill {
+  uint64_t drill = 0;
+  recovery_drill what;
+};
+/// Often: patience, retries and the regular comparison are driven by it.
+struct look {};
+
+class recovery_desk {
+public:
+  static constexpr size_t operations_max =
+      4096; ///< commands and swaps under way; more wait for the next look
+  static constexpr uint32_t sweep_ms =
+      1000; ///< all partitions are compared so often, whatever was reported
+  static constexpr uint32_t stray_patience_ms =
+      3000; ///< before a replica that no row mentions is dropped
+  static constexpr uint32_t join_poll_ms = 100; ///< a primary with joiners is asked so often
+
+  recovery_desk(const recovery_settings& settings, uint32_t command_timeout_ms);
+  void configure(const recovery_settings& settings) { settings_ = settings; }
+
+  actions step(const partition_map& map, time_point now);
+  actions step(const node_report& report, time_point now);
+  actions step(const node_hello& hello, time_point now);
+  actions step(const replicas_changed& statuses, time_point now);
+  actions step(const zone_map& zones, time_point now);
+  actions step(const node_lost& lost, time_point now);
+  actions step(const command_ended& ended, time_point now);
+  actions step(const swap_ended& ended, time_point now);
+  actions step(const begin_drill& drill, time_point now);
+  actions step(const look&, time_point now);
+
+  /// The catalog's map had a hole: ask for the whole.
+  bool need_whole() const { return need_whole_; }
+  const catalog_view& view() const { return view_; }
+
+  struct row {
+    partition_id partition;
+    std::string phase; ///< "sealing", "swapping", "configuring", "joining", "waiting for a copy",
+                       ///< "unavailable", "waiting"
+    std::string detail;
+    double since_ms = 0.0;
+  };
+  /// Partitions that are not complete, for `harbinger recovery`.
+  std::vector<row> rows(time_point now) const;
+  std::vector<outage> outages() const { return outages_.rows(); }
+
+private:
+  struct sent_configuration {
+    harbinger::revision revision;
+    time_point at;
+    bool under_way = false;
+  };
+  struct work {
+    std::optional<failover> change;
+    bool swapping = false;
+    time_point swap_not_before{};
+    std::optional<failover::promotion> promotion; ///< the swap under way is this
+    std::map<node_id, sent_configuration> configured;
+    std::map<node_id, time_point> joining_since;
+    epoch refused; ///< the primary said that it can not go on in this epoch
+    time_point want_not_before{};
+    bool announced_unavailable = false;
+    bool stuck = false; ///< nobody answers: takes no place among those under recovery
+    bool was_available = false;
+    time_point unsettled_since{};
+  };
+  struct operation {
+    partition_id partition;
+    node_id node;
+    incarnation life;
+    enum class kind : uint8_t { seal, configure, drop, copy, swap } what;
+    harbinger::revision revision; ///< configure
+  };
+  struct stray {
+    time_point since;
+    time_point not_before{};
+  };
+
+  surroundings around(time_point now) const { return {view_, book_, in_zones_, now}; }
+  bool room() const { return operations_.size() < operations_max; }
+  void command_node(operation::kind kind, partition_id partition, const node_id& node, command what,
+                    actions& out);
+  void swap(work& w, partition_row row, harbinger::revision expected, std::string why,
+            actions& out);
+
+  // recovery_steps.cpp
+  void work_off(time_point now, actions& out);
+  bool settle(const partition_row& row, work& w, time_point now, actions& out);
+  bool change_primary(const partition_row& row, work& w, time_point now, actions& out);
+  void propose_promotion(const partition_row& row, work& w, time_point now, actions& out);
+  void give_up_primary(const partition_row& row, work& w, actions& out);
+  bool repair_row(const partition_row& row, work& w, time_point now, actions& out);
+  bool configure_members(const partition_row& row, work& w, time_point now, actions& out);
+  void note_progress(const partition_row& row, work& w, time_point now, actions& out);
+  void announce_promotion(const partition_row& row, work& w, time_point now, actions& out);
+  void drop_strays(time_point now, actions& out);
+  void run_drill(time_point now, actions& out);
+  std::optional<std::string> cause_for(const partition_row& row, const work& w,
+                                       time_point now) const;
+
+  recovery_settings settings_;
+  uint32_t command_timeout_ms_;
+  catalog_view view_;
+  replica_book book_;
+  std::set<node_id> in_zones_;
+  std::map<node_id, uint64_t> conflicts_; ///< last told size of each node's conflict journal
+  std::map<partition_id, work> work_;
+  std::set<partition_id> dirty_;
+  std::map<std::pair<node_id, partition_id>, stray> strays_;
+  std::map<uint64_t, operation> operations_;
+  outage_log outages_;
+  std::optional<drill> drill_;
+  uint64_t next_op_ = 1;
+  time_point next_sweep_{};
+  bool need_whole_ = false;
+};
+
+} // namespace harbinger::recovery

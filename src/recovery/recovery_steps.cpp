@@ -1,0 +1,305 @@
+/// The steps of recovery_desk: one partition's next step, from what the row says and what nodes
+/// report.
+
+#include "recovery/recovery_desk.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+namespace harbinger::recovery {
+
+namespace {
+
+std::string whole_ms(double ms) { return std::to_string(static_cast<uint64_t>(ms + 0.5)); }
+
+std::string joined(const std::vector<std::string>& parts) {
+  std::string text;
+  for (auto& part : parts) text += (text.empty() ? "" : "; ") + part;
+  return text;
+}
+
+} // namespace
+
+std::optional<std::string> recovery_desk::cause_for(const partition_row& row, const work& w,
+                                                    time_point now) const {
+  if (auto cause = needs_failover(row, around(now))) return cause;
+  if (w.refused == row.epoch && !unopened(row))
+    return row.primary.value + " can not go on in epoch " + std::to_string(row.epoch.value);
+  return std::nullopt;
+}
+
+/// Partitions that must change their primary go first, those with the fewest living members and the
+/// most writes in front.
+void recovery_desk::work_off(time_point now, actions& out) {
+  if (!view_.ready()) return;
+  auto here = around(now);
+  size_t changing = 0;
+  for (auto& [id, w] : work_) changing += w.change.has_value() && !w.stuck;
+  std::vector<std::tuple<size_t, double, partition_id>> urgent;
+  std::vector<partition_id> others;
+  for (auto id : dirty_) {
+    auto row = view_.partition(id);
+    if (!row) continue;
+    auto& w = work_[id];
+    if (w.change || w.swapping || !cause_for(*row, w, now)) {
+      others.push_back(id);
+      continue;
+    }
+    double writes = 0;
+    for (auto& node : row->sync_set)
+      if (auto entry = book_.find(node, book_.life(node), id))
+        writes = std::max(writes, entry->report.writes_per_s);
+    urgent.emplace_back(here.live_members(*row).size(), -writes, id);
+  }
+  dirty_.clear();
+  std::sort(urgent.begin(), urgent.end());
+  for (auto& [members, writes, id] : urgent) {
+    auto& row = *view_.partition(id);
+    auto& w = work_[id];
+    if (changing >= settings_.concurrent_max && members > 0) {
+      dirty_.insert(id);
+      continue;
+    }
+    if (!settle(row, w, now, out)) dirty_.insert(id);
+    changing += w.change.has_value();
+  }
+  for (auto id : others)
+    if (!settle(*view_.partition(id), work_[id], now, out)) dirty_.insert(id);
+}
+
+/// One step for one partition. True: nothing is left to do until something happens.
+bool recovery_desk::settle(const partition_row& row, work& w, time_point now, actions& out) {
+  auto here = around(now);
+  for (auto it = w.joining_since.begin(); it != w.joining_since.end();)
+    it = std::binary_search(row.joiners.begin(), row.joiners.end(), it->first)
+             ? std::next(it)
+             : w.joining_since.erase(it);
+  for (auto& id : row.joiners) w.joining_since.try_emplace(id, now);
+  if (w.swapping) return true; // its end brings us here again
+  bool rest = true;
+  if (cause_for(row, w, now)) {
+    rest = change_primary(row, w, now, out);
+  } else {
+    w.change.reset();
+    rest = repair_row(row, w, now, out) && rest;
+    rest = (w.swapping || configure_members(row, w, now, out)) && rest;
+  }
+  note_progress(row, w, now, out);
+  bool done = complete(row, here);
+  if (done)
+    w.unsettled_since = time_point{};
+  else if (w.unsettled_since == time_point{})
+    w.unsettled_since = now;
+  return rest;
+}
+
+bool recovery_desk::change_primary(const partition_row& row, work& w, time_point now,
+                                   actions& out) {
+  auto here = around(now);
+  auto target = next_epoch(row, here);
+  if (here.live_members(row).empty()) {
+    w.change.reset();
+    give_up_primary(row, w, out);
+    return true;
+  }
+  if (!w.change || w.change->target() < target || w.change->target() <= row.epoch) {
+    w.change.emplace(target, *cause_for(row, w, now), now);
+  }
+  if (room())
+    for (auto& node : w.change->to_seal(row, here))
+      command_node(operation::kind::seal, row.id, node,
+                   seal_replica{{}, row.id, w.change->target()}, out);
+  auto verdict = w.change->judge(row, here, milliseconds(command_timeout_ms_));
+  w.stuck = verdict == failover::verdict::nobody;
+  switch (verdict) {
+  case failover::verdict::wait: return false;
+  case failover::verdict::nobody: give_up_primary(row, w, out); return false;
+  case failover::verdict::decide: propose_promotion(row, w, now, out); return w.swapping;
+  }
+  return false;
+}
+
+void recovery_desk::propose_promotion(const partition_row& row, work& w, time_point now,
+                                      actions& out) {
+  if (now < w.swap_not_before || !room()) return;
+  w.promotion = w.change->decide(row, around(now));
+  auto why = w.change->cause() + "; " + w.promotion->winner.value + " has the highest version, "
+             + to_string(w.promotion->winner_version);
+  swap(w, w.promotion->row, row.revision, std::move(why), out);
+}
+
+void recovery_desk::give_up_primary(const partition_row& row, work& w, actions& out) {
+  if (!w.announced_unavailable) {
+    w.announced_unavailable = true;
+    std::string members;
+    for (auto& id : row.sync_set) members += (members.empty() ? "" : ", ") + id.value;
+    out.push_back(
+        raise{severity::alert,
+              "partition_unavailable",
+              to_string(row.id),
+              "no member of the sync set (" + members
+                  + ") can be reached: loss of primary and secondary at one instant needs "
+                    "escalation, which is not implemented; waiting for a member to come back",
+              {{"sync_set", members}, {"epoch", std::to_string(row.epoch.value)}}});
+  }
+  if (row.primary.value.empty() || unopened(row) || !room()) return;
+  auto next = row;
+  next.primary = node_id{};
+  swap(w, std::move(next), row.revision, "no member of the sync set can be reached", out);
+}
+
+void recovery_desk::announce_promotion(const partition_row& row, work& w, time_point now,
+                                       actions& out) {
+  if (!w.promotion) return;
+  auto promoted = std::move(*w.promotion);
+  w.promotion.reset();
+  if (!w.change || row.epoch != promoted.row.epoch) return;
+  auto fields = std::move(promoted.reasons);
+  fields["cause"] = w.change->cause();
+  fields["winner"] = promoted.winner.value;
+  fields["version"] = to_string(promoted.winner_version);
+  fields["epoch"] = std::to_string(row.epoch.value);
+  fields["ms"] = whole_ms(to_ms(now - w.change->started()));
+  out.push_back(raise{severity::info, "partition_promoted", to_string(row.id),
+                      promoted.winner.value + " is primary of partition " + to_string(row.id)
+                          + " in epoch " + fields["epoch"] + ": " + fields["cause"],
+                      std::move(fields)});
+  w.change.reset();
+  w.was_available = false;
+  w.announced_unavailable = false;
+}
+
+bool recovery_desk::repair_row(const partition_row& row, work& w, time_point now, actions& out) {
+  bool drilled = drill_ && drill_->owns(row.id);
+  auto wanted = wanted_row(row, around(now), w.joining_since, !drilled);
+  if (wanted.copy_wanted && now >= w.want_not_before) {
+    w.want_not_before = now + milliseconds(sweep_ms);
+    out.push_back(want_copy{{row.id, restore_method::pull}});
+  }
+  if (wanted.reasons.empty()) return !wanted.copy_wanted;
+  if (now < w.swap_not_before || !room()) return false;
+  swap(w, std::move(wanted.row), row.revision, joined(wanted.reasons), out);
+  return true;
+}
+
+bool recovery_desk::configure_members(const partition_row& row, work& w, time_point now,
+                                      actions& out) {
+  bool settled = true;
+  for (auto& due : due_configurations(row, around(now))) {
+    settled = false;
+    auto& sent = w.configured[due.node];
+    if (sent.under_way) continue;
+    bool polling = due.node == row.primary && !row.joiners.empty();
+    auto rest = milliseconds(polling ? join_poll_ms : settings_.retry_ms);
+    if (sent.revision == row.revision && now - sent.at < rest) continue;
+    if (!room()) continue;
+    sent = {row.revision, now, true};
+    command_node(operation::kind::configure, row.id, due.node, std::move(due.command), out);
+  }
+  return settled;
+}
+
+void recovery_desk::note_progress(const partition_row& row, work& w, time_point now, actions& out) {
+  auto here = around(now);
+  if (available(row, here) && !cause_for(row, w, now)) {
+    w.announced_unavailable = false;
+    if (!w.was_available) {
+      w.was_available = true;
+      for (auto& p : outages_.served(row.id, now)) {
+        out.push_back(
+            raise{severity::info,
+                  "partition_available",
+                  to_string(row.id),
+                  "partition " + to_string(row.id) + " is served again by " + row.primary.value,
+                  {{"promote_ms", whole_ms(p.ms)},
+                   {"primary", row.primary.value},
+                   {"lost", p.of->node.value}}});
+      }
+    }
+  }
+  if (!complete(row, here)) return;
+  for (auto& p : outages_.restored(row.id, now)) {
+    out.push_back(raise{severity::info,
+                        "redundancy_restored",
+                        to_string(row.id),
+                        "partition " + to_string(row.id) + " has all its replicas again",
+                        {{"redundancy_ms", whole_ms(p.ms)}, {"lost", p.of->node.value}}});
+    if (!p.last) continue;
+    auto& o = *p.of;
+    out.push_back(
+        raise{severity::info,
+              "recovery_finished",
+              o.node.value,
+              "everything that was on " + o.node.value + " is served again, with all replicas",
+              {{"detect_ms", whole_ms(o.detect_ms)},
+               {"promote_ms", whole_ms(o.promote_ms)},
+               {"redundancy_ms", whole_ms(o.redundancy_ms)},
+               {"partitions", std::to_string(o.partitions)},
+               {"primaries", std::to_string(o.primaries)}}});
+  }
+}
+
+/// Replicas that no row mentions: what lost a failover, or was left over. While a partition is not served, none of its
+/// replicas is given up: the stray may be the last thing that is left of it (P4).
+void recovery_desk::drop_strays(time_point now, actions& out) {
+  auto here = around(now);
+  std::set<std::pair<node_id, partition_id>> present;
+  for (auto& [id, node] : view_.nodes()) {
+    if (node.state == node_state::dead || book_.life(id) != node.life) continue;
+    for (auto& [partition, entry] : book_.of(id)) {
+      auto row = view_.partition(partition);
+      if (!row || catalog_view::mentions(*row, id) || (drill_ && drill_->owns(partition))) continue;
+      if (!available(*row, here)) continue;
+      present.insert({id, partition});
+      auto& s = strays_.try_emplace({id, partition}, stray{now}).first->second;
+      bool ripe = now - s.since >= milliseconds(stray_patience_ms) && now >= s.not_before;
+      if (!ripe || !room()) continue;
+      s.not_before = now + milliseconds(stray_patience_ms);
+      command_node(operation::kind::drop, partition, id,
+                   drop_replica{{}, partition, row->revision, row->history}, out);
+      out.push_back(raise{severity::info,
+                          "replica_dropped",
+                          to_string(partition),
+                          "the replica of partition " + to_string(partition) + " on " + id.value
+                              + " is no longer part of it and is dropped",
+                          {{"node", id.value},
+                           {"version", to_string(entry.report.version)},
+                           {"role", std::string{name_of(entry.report.role)}}}});
+    }
+  }
+  std::erase_if(strays_, [&](auto& s) { return !present.count(s.first); });
+}
+
+void recovery_desk::run_drill(time_point now, actions& out) {
+  if (!drill_ || !view_.ready()) return;
+  auto here = around(now);
+  std::set<std::pair<partition_id, operation::kind>> busy;
+  for (auto& [op, pending] : operations_) busy.insert({pending.partition, pending.what});
+  std::vector<partition_id> open;
+  for (auto& [id, unused] : drill_->partitions()) open.push_back(id);
+  for (auto id : open) {
+    auto& w = work_[id];
+    bool swappable = !w.swapping && !w.change && now >= w.swap_not_before;
+    auto wish = drill_->next(id, here);
+    auto row = view_.partition(id);
+    if (auto leave = std::get_if<drill::leave>(&wish); leave && swappable)
+      swap(w, std::move(leave->row), row->revision, "drill: a secondary is given up", out);
+    if (auto join = std::get_if<drill::join>(&wish); join && swappable)
+      swap(w, std::move(join->row), row->revision, "drill: the new copy joins", out);
+    if (auto give_up = std::get_if<drill::give_up>(&wish);
+        give_up && !busy.count({id, operation::kind::drop}))
+      command_node(operation::kind::drop, id, give_up->node,
+                   drop_replica{{}, id, row->revision, row->history}, out);
+    if (auto copy = std::get_if<drill::copy>(&wish);
+        copy && !busy.count({id, operation::kind::copy})) {
+      start_copy command{{}, id, copy->id, drill_->method(), {}, 0};
+      for (auto& source : copy->sources) command.sources.push_back(view_.address_of(source));
+      command_node(operation::kind::copy, id, copy->node, std::move(command), out);
+    }
+  }
+  if (!drill_->over(now)) return;
+  out.push_back(drill_ended{drill_->number(), drill_->report(now)});
+  drill_.reset();
+}
+
+} // namespace harbinger::recovery

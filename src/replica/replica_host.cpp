@@ -1,0 +1,183 @@
+#include "replica/replica_host.hpp"
+
+#include <algorithm>
+
+namespace harbinger::replication {
+
+replica_host::replica_host(node_id self, limits bounds, proposal_memory& memory, uint64_t first_id)
+    : common_{std::move(self), bounds, memory, first_id} {}
+
+void replica_host::load(const std::vector<partition_head>& heads, time_point now) {
+  for (const auto& head : heads)
+    if (head.role != replica_role::copy)
+      replicas_[head.partition] = std::make_unique<replica>(head, common_, now);
+}
+
+replica* replica_host::get(partition_id partition, const stored& head, time_point now) {
+  for (const auto& [id, d] : drops_)
+    if (d.partition == partition) return nullptr;
+  auto it = replicas_.find(partition);
+  if (it != replicas_.end()) {
+    // A copy can vanish, or be begun anew, without the host.
+    if (head)
+      it->second->refresh(*head);
+    else if (it->second->role() == replica_role::copy)
+      replicas_.erase(it), it = replicas_.end();
+  }
+  if (it == replicas_.end()) {
+    if (!head) return nullptr;
+    it = replicas_.emplace(partition, std::make_unique<replica>(*head, common_, now)).first;
+  }
+  return it->second.get();
+}
+
+const replica* replica_host::find(partition_id partition) const {
+  auto it = replicas_.find(partition);
+  return it == replicas_.end() ? nullptr : it->second.get();
+}
+
+actions replica_host::put(token from, put_request request, time_point now) {
+  actions out;
+  auto it = replicas_.find(request.partition);
+  if (it == replicas_.end())
+    out.push_back(answer_put{from, fail(errc::unknown_partition, to_string(request.partition))});
+  else
+    it->second->put(from, std::move(request.ops), now, out);
+  return out;
+}
+
+result<void> replica_host::readable(partition_id partition, time_point now) const {
+  const auto* r = find(partition);
+  if (!r) return fail(errc::unknown_partition, to_string(partition));
+  return r->readable(now);
+}
+
+actions replica_host::append(token from, const append_request& request, const stored& head,
+                             time_point now) {
+  actions out;
+  if (auto* r = get(request.partition, head, now))
+    r->append(from, request, now, out);
+  else
+    out.push_back(answer_append{from, fail(errc::unknown_partition, to_string(request.partition))});
+  return out;
+}
+
+actions replica_host::append_answered(uint64_t request, const result<append_ok>& answer,
+                                      time_point now) {
+  actions out;
+  auto node = common_.requests.extract(request);
+  if (node.empty()) return out;
+  if (auto it = replicas_.find(node.mapped()); it != replicas_.end())
+    it->second->append_answered(request, answer, now, out);
+  return out;
+}
+
+actions replica_host::log_read(partition_id partition, const node_id& member, version after,
+                               result<std::vector<log_entry>> entries, time_point now) {
+  actions out;
+  if (auto it = replicas_.find(partition); it != replicas_.end())
+    it->second->log_read(member, after, std::move(entries), now, out);
+  return out;
+}
+
+actions replica_host::written(uint64_t id, const result<partition_head>& head, time_point now) {
+  actions out;
+  auto node = common_.writes.extract(id);
+  if (node.empty()) return out;
+  auto it = replicas_.find(node.mapped());
+  if (it == replicas_.end()) return out;
+  it->second->written(id, head, now, out);
+  if (!it->second->exists()) replicas_.erase(it); // could not be created
+  return out;
+}
+
+actions replica_host::configure(token from, const configure_replica& command, const stored& head,
+                                time_point now) {
+  actions out;
+  auto* r = get(command.partition, head, now);
+  bool dropping = std::any_of(drops_.begin(), drops_.end(), [&](const auto& d) {
+    return d.second.partition == command.partition;
+  });
+  // Only in its first epoch is a partition made empty: later it has a past, and who does not hold
+  // it can not take part.
+  if (!r && !dropping && command.epoch.value <= 1 && command.role != replica_role::copy) {
+    partition_head empty;
+    empty.partition = command.partition;
+    empty.role = replica_role::secondary;
+    empty.state = replica_state::following;
+    auto& made = replicas_[command.partition];
+    made = std::make_unique<replica>(std::move(empty), common_, now, false);
+    r = made.get();
+  }
+  if (r)
+    r->configure(from, command, now, out);
+  else
+    out.push_back(answer_report{from, fail(errc::unknown_partition, to_string(command.partition))});
+  return out;
+}
+
+actions replica_host::seal(token from, const seal_replica& command, const stored& head,
+                           time_point now) {
+  actions out;
+  if (auto* r = get(command.partition, head, now))
+    r->seal(from, command, now, out);
+  else
+    out.push_back(answer_report{from, fail(errc::unknown_partition, to_string(command.partition))});
+  return out;
+}
+
+actions replica_host::drop(token from, const drop_replica& command, const stored& head,
+                           time_point now) {
+  actions out;
+  auto* r = get(command.partition, head, now);
+  if (!r) {
+    bool dropping = std::any_of(drops_.begin(), drops_.end(), [&](const auto& d) {
+      return d.second.partition == command.partition;
+    });
+    if (dropping)
+      out.push_back(answer_drop{from, fail(errc::unavailable, "is being dropped")});
+    else
+      out.push_back(answer_drop{from, uint64_t{0}});
+    return out;
+  }
+  if (r->revision() > command.revision) {
+    out.push_back(
+        answer_drop{from, fail(errc::stale_epoch,
+                               "configured by revision " + std::to_string(r->revision().value))});
+    return out;
+  }
+  r->abandon({errc::unknown_partition, "dropped"}, out);
+  replicas_.erase(command.partition);
+  auto id = ++common_.last_id;
+  drops_.emplace(id, pending_drop{command.partition, from});
+  out.push_back(drop_store{id, command.partition, command.history});
+  return out;
+}
+
+actions replica_host::dropped(uint64_t id, const result<uint64_t>& journalled, time_point) {
+  actions out;
+  auto node = drops_.extract(id);
+  if (node.empty()) return out;
+  out.push_back(answer_drop{node.mapped().from, journalled});
+  if (journalled && *journalled > 0)
+    out.push_back(notice{"conflict_journalled", node.mapped().partition,
+                         std::to_string(*journalled)
+                             + " entries are not part of the true history and were kept aside"});
+  out.push_back(report_now{});
+  return out;
+}
+
+actions replica_host::tick(time_point now) {
+  actions out;
+  for (auto& [id, r] : replicas_) r->tick(now, out);
+  return out;
+}
+
+std::map<partition_id, replica_report> replica_host::reports(time_point now) const {
+  std::map<partition_id, replica_report> out;
+  for (const auto& [id, r] : replicas_)
+    if (r->exists() && r->role() != replica_role::copy) out.emplace(id, r->report(now));
+  return out;
+}
+
+} // namespace harbinger::replication

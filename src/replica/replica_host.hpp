@@ -1,0 +1,61 @@
+#pragma once
+
+/// All replicas of a node: finds the one an event is for, makes and drops them.
+///
+/// Pure: events in, actions out; the carrier (actors/node/replica_server) talks to clients,
+/// members, centre and store. Every token that comes in with an event is answered exactly once,
+/// unless the host itself is gone.
+
+#include <map>
+#include <memory>
+
+#include "replica/replica.hpp"
+
+namespace harbinger::replication {
+
+class replica_host {
+public:
+  /// `memory` outlives the host; `first_id` is larger than any id used by an earlier host of this
+  /// process.
+  replica_host(node_id self, limits bounds, proposal_memory& memory, uint64_t first_id);
+
+  /// At the start: everything the store holds. Copies wait until somebody asks for them.
+  void load(const std::vector<partition_head>& heads, time_point now);
+
+  // Events. `stored` is what the store says of the partition now, nothing when it has none: a copy
+  // is also written by its copier.
+  using stored = std::optional<partition_head>;
+  actions put(token from, put_request request, time_point now);
+  actions append(token from, const append_request& request, const stored& head, time_point now);
+  actions append_answered(uint64_t request, const result<append_ok>& answer, time_point now);
+  actions log_read(partition_id partition, const node_id& member, version after,
+                   result<std::vector<log_entry>> entries, time_point now);
+  actions written(uint64_t id, const result<partition_head>& head, time_point now);
+  actions dropped(uint64_t id, const result<uint64_t>& journalled, time_point now);
+  actions configure(token from, const configure_replica& command, const stored& head,
+                    time_point now);
+  actions seal(token from, const seal_replica& command, const stored& head, time_point now);
+  actions drop(token from, const drop_replica& command, const stored& head, time_point now);
+  actions tick(time_point now);
+
+  /// Whether a client may be told what was read before `now`: unknown_partition, not_primary,
+  /// lease_expired.
+  result<void> readable(partition_id partition, time_point now) const;
+  /// Reports of all replicas known here; copies that nobody wrote through the host are not among
+  /// them.
+  std::map<partition_id, replica_report> reports(time_point now) const;
+  const replica* find(partition_id partition) const;
+
+private:
+  struct pending_drop {
+    partition_id partition;
+    token from = 0;
+  };
+  replica* get(partition_id partition, const stored& head, time_point now);
+
+  shared common_;
+  std::map<partition_id, std::unique_ptr<replica>> replicas_;
+  std::map<uint64_t, pending_drop> drops_;
+};
+
+} // namespace harbinger::replication

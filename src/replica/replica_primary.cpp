@@ -1,0 +1,321 @@
+#include "replica/replica.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace harbinger::replication {
+namespace {
+
+result<void> check_ops(const std::vector<record_op>& ops) {
+  if (ops.empty()) return fail(errc::invalid_argument, "no operations");
+  if (ops.size() > batch_ops_max)
+    return fail(errc::oversize, "more than " + std::to_string(batch_ops_max) + " operations");
+  size_t size = 0;
+  for (const auto& op : ops) {
+    if (op.key.data.empty()) return fail(errc::invalid_argument, "empty key");
+    if (op.key.data.size() > key_bytes_max)
+      return fail(errc::oversize, "key over " + std::to_string(key_bytes_max) + " bytes");
+    if (op.value.data.size() > value_bytes_max)
+      return fail(errc::oversize, "value over " + std::to_string(value_bytes_max) + " bytes");
+    if (op.kind == op_kind::erase && !op.value.data.empty())
+      return fail(errc::invalid_argument, "erase with a value");
+    size += op.key.data.size() + op.value.data.size();
+  }
+  if (size > batch_bytes_max)
+    return fail(errc::oversize, "batch over " + std::to_string(batch_bytes_max) + " bytes");
+  return {};
+}
+
+size_t size_of(const log_entry& e) {
+  size_t size = 32;
+  for (const auto& op : e.ops) size += op.key.data.size() + op.value.data.size() + 32;
+  return size;
+}
+
+std::optional<version> parse_version(std::string_view text) {
+  version v;
+  auto colon = text.find(':');
+  if (colon == text.npos) return std::nullopt;
+  auto first = std::from_chars(text.data(), text.data() + colon, v.epoch.value);
+  auto second = std::from_chars(text.data() + colon + 1, text.data() + text.size(), v.seq.value);
+  if (first.ec != std::errc{} || first.ptr != text.data() + colon || second.ec != std::errc{}
+      || second.ptr != text.data() + text.size())
+    return std::nullopt;
+  return v;
+}
+
+constexpr auto retry_soon = milliseconds(100);
+
+} // namespace
+
+void replica::become_primary(const configure_replica& command, bool durable, time_point now) {
+  common_.memory.begin(head_.partition, command.epoch);
+  config_durable_ = durable;
+  fenced_ = false;
+  members_.clear();
+  set_members(command, now);
+}
+
+void replica::set_members(const configure_replica& command, time_point now) {
+  std::map<node_id, member> next;
+  auto take = [&](const node_address& address, bool joiner) {
+    if (address.node == common_.self || next.contains(address.node)) return;
+    auto it = members_.find(address.node);
+    member m;
+    // A joiner that turns member keeps its place; a member never turns joiner without being asked
+    // anew.
+    if (it != members_.end() && (it->second.joiner || !joiner)) m = std::move(it->second);
+    m.address = address;
+    m.joiner = joiner;
+    m.retry_at = std::min(m.retry_at, now);
+    next.emplace(address.node, std::move(m));
+  };
+  for (const auto& a : command.sync_set) take(a, false);
+  for (const auto& a : command.joiners) take(a, true);
+  for (auto& [id, m] : members_)
+    if (!next.contains(id)) quiet(m);
+  members_ = std::move(next);
+}
+
+void replica::put(token from, std::vector<record_op> ops, time_point now, actions& out) {
+  auto refuse = [&](error why) {
+    out.push_back(answer_put{from, tl::unexpected<error>(std::move(why))});
+  };
+  if (auto ok = check_ops(ops); !ok) return refuse(ok.error());
+  if (role() != replica_role::primary)
+    return refuse({errc::not_primary, std::string(name_of(role()))});
+  if (store_error_) return refuse(*store_error_);
+  if (auto full = member_full()) return refuse(*full);
+  if (waiting_.size() >= common_.bounds.queued_max)
+    return refuse({errc::overloaded, std::to_string(waiting_.size()) + " batches wait"});
+  waiting_.push_back({from, std::move(ops), now});
+  propose(now, out);
+}
+
+result<void> replica::readable(time_point now) const {
+  if (role() != replica_role::primary || !config_durable_)
+    return fail(errc::not_primary, std::string(name_of(role())));
+  for (const auto& [id, m] : members_)
+    if (m.blocks() && (!m.answered || now >= m.lease_from + common_.bounds.lease))
+      return fail(errc::lease_expired, id.value);
+  return {};
+}
+
+bool replica::ready() const {
+  if (role_ != replica_role::primary || fenced_ || !config_durable_ || store_error_) return false;
+  for (const auto& [id, m] : members_)
+    if (!m.joiner && !m.answered) return false;
+  return true;
+}
+
+void replica::propose(time_point now, actions& out) {
+  while (ready() && !waiting_.empty() && proposals_.size() < common_.bounds.in_flight_max) {
+    auto& w = waiting_.front();
+    log_entry entry{{epoch_, seq_no{tail().seq.value + 1}}, std::move(w.ops)};
+    common_.memory.remember(head_.partition, entry);
+    proposals_.push_back({std::move(entry), w.client, false});
+    waiting_.pop_front();
+  }
+  pump(now, out);
+  advance(now, out);
+}
+
+void replica::advance(time_point, actions& out) {
+  if (!ready()) return;
+  auto floor = tail().seq;
+  for (const auto& [id, m] : members_)
+    if (m.blocks()) floor = std::min(floor, m.acked.seq);
+  store_write item;
+  item.epoch = epoch_;
+  item.previous = handed_;
+  for (auto& p : proposals_) {
+    if (p.entry.version.seq > floor) break;
+    if (p.handed) continue;
+    p.handed = true;
+    if (history_.empty() || history_.back().epoch != epoch_)
+      history_.push_back({epoch_, p.entry.version.seq});
+    handed_ = p.entry.version;
+    item.entries.push_back(p.entry);
+  }
+  if (item.entries.empty()) return;
+  item.committed = handed_.seq;
+  pending_write pending;
+  pending.why = pending_write::purpose::commit;
+  write(std::move(item), std::move(pending), out);
+}
+
+void replica::committed(actions& out) {
+  while (!proposals_.empty() && proposals_.front().entry.version <= head_.version) {
+    auto& p = proposals_.front();
+    if (p.client) out.push_back(answer_put{*p.client, p.entry.version});
+    proposals_.pop_front();
+    ++commits_;
+  }
+  common_.memory.forget(head_.partition, head_.version.seq);
+}
+
+void replica::pump(time_point now, actions& out) {
+  if (role_ != replica_role::primary || fenced_ || !config_durable_) return;
+  for (auto& [id, m] : members_) pump_member(id, m, now, out);
+}
+
+void replica::pump_member(const node_id& id, member& m, time_point now, actions& out) {
+  if (!m.open.empty() && now - m.open.front().sent_at >= common_.bounds.append_timeout) {
+    quiet(m);
+    m.active = false;
+    m.retry_at = now;
+  }
+  if (!m.active) {
+    if (!m.open.empty() || now < m.retry_at) return;
+    m.retry_at = now + common_.bounds.append_timeout;
+    send(m, tail(), {}, now, out);
+    return;
+  }
+  while (m.sent.seq < tail().seq && m.open.size() < common_.bounds.appends_max && !m.reading) {
+    if (m.sent.seq < head_.version.seq) {
+      m.reading = true;
+      out.push_back(read_log{head_.partition, id, m.sent, head_.version.seq,
+                             common_.bounds.append_bytes_max});
+      break;
+    }
+    std::vector<log_entry> entries;
+    size_t size = 0;
+    for (const auto& p : proposals_) {
+      if (p.entry.version.seq <= m.sent.seq) continue;
+      size += size_of(p.entry);
+      if (!entries.empty() && size > common_.bounds.append_bytes_max) break;
+      entries.push_back(p.entry);
+    }
+    if (entries.empty()) break; // committed a moment ago; the log has it
+    auto previous = m.sent;
+    m.sent = entries.back().version;
+    send(m, previous, std::move(entries), now, out);
+  }
+  bool news = m.told < head_.committed && now - m.last_sent >= common_.bounds.lease / 12;
+  if (m.open.empty() && !m.reading && (news || now - m.last_sent >= common_.bounds.lease / 3))
+    send(m, m.sent, {}, now, out);
+}
+
+void replica::send(member& m, version previous, std::vector<log_entry> entries, time_point now,
+                   actions& out) {
+  auto request = ++common_.last_id;
+  common_.requests.emplace(request, head_.partition);
+  m.open.push_back({request, now});
+  m.last_sent = now;
+  m.told = head_.committed;
+  out.push_back(send_append{
+      request,
+      m.address,
+      {head_.partition, epoch_, common_.self, previous, std::move(entries), head_.committed}});
+}
+
+/// Nothing that was sent to it is waited for any more.
+void replica::quiet(member& m) {
+  for (const auto& o : m.open) common_.requests.erase(o.request);
+  m.open.clear();
+}
+
+void replica::append_answered(uint64_t request, const result<append_ok>& answer, time_point now,
+                              actions& out) {
+  for (auto& [id, m] : members_) {
+    auto it = std::find_if(m.open.begin(), m.open.end(),
+                           [&](const auto& o) { return o.request == request; });
+    if (it == m.open.end()) continue;
+    auto sent = *it;
+    m.open.erase(it);
+    if (answer)
+      acknowledged(m, sent, answer->version, out);
+    else
+      refused(id, m, answer.error(), now, out);
+    break;
+  }
+  propose(now, out);
+}
+
+void replica::acknowledged(member& m, const outstanding& sent, version durable, actions& out) {
+  if (durable.seq > tail().seq) {
+    fence(m.address.node.value + " holds " + to_string(durable) + ", more than this primary's "
+              + to_string(tail()),
+          out);
+    return;
+  }
+  if (!same(durable)) {
+    m.trouble = error{errc::diverged, to_string(durable)};
+    m.active = false;
+    return;
+  }
+  m.trouble.reset();
+  m.acked = std::max(m.acked, durable);
+  if (!m.active) {
+    m.active = true;
+    m.sent = durable;
+  }
+  m.sent = std::max(m.sent, durable);
+  m.answered = true;
+  m.lease_from = std::max(m.lease_from, sent.sent_at);
+  if (m.joiner && !m.caught_up && m.acked.seq >= handed_.seq) {
+    m.caught_up = true;
+    out.push_back(report_now{});
+  }
+}
+
+void replica::refused(const node_id& id, member& m, const error& why, time_point now,
+                      actions& out) {
+  quiet(m);
+  switch (why.code) {
+  case errc::gap:
+    if (auto v = parse_version(why.detail); v && v->seq <= tail().seq && same(*v)) {
+      m.sent = *v;
+      m.active = true;
+      return;
+    }
+    m.trouble = error{errc::diverged, why.detail};
+    break;
+  case errc::stale_epoch: fence(id.value + " refuses: " + why.detail, out); return;
+  default: m.trouble = why; break;
+  }
+  m.active = false;
+  m.retry_at = now + std::min<duration>(retry_soon, common_.bounds.append_timeout);
+  if (auto full = member_full()) {
+    for (auto& w : waiting_) out.push_back(answer_put{w.client, tl::unexpected<error>(*full)});
+    waiting_.clear();
+  }
+}
+
+void replica::log_read(const node_id& id, version after, result<std::vector<log_entry>> entries,
+                       time_point now, actions& out) {
+  auto it = members_.find(id);
+  if (it == members_.end() || !it->second.reading) return;
+  auto& m = it->second;
+  m.reading = false;
+  if (!entries) { // too far behind for the log: only a new copy helps, and the centre sees it in
+                  // the report
+    m.trouble = entries.error();
+    m.active = false;
+    m.retry_at = now + common_.bounds.append_timeout;
+    quiet(m);
+    return;
+  }
+  if (m.active && m.sent == after && !entries->empty()) {
+    m.sent = entries->back().version;
+    send(m, after, std::move(*entries), now, out);
+  }
+  propose(now, out);
+}
+
+std::optional<error> replica::member_full() const {
+  for (const auto& [id, m] : members_)
+    if (m.blocks() && m.trouble && m.trouble->code == errc::no_space)
+      return error{errc::no_space, id.value + ": " + m.trouble->detail};
+  return std::nullopt;
+}
+
+void replica::fence(std::string why, actions& out) {
+  if (fenced_) return;
+  depose({errc::not_primary, why}, out);
+  fenced_ = true;
+  out.push_back(notice{"primary_fenced", head_.partition, std::move(why)});
+  out.push_back(report_now{});
+}
+
+} // namespace harbinger::replication

@@ -1,0 +1,197 @@
+#include "store/mass_restore.hpp"
+
+#include <unordered_map>
+
+namespace harbinger {
+namespace {
+
+constexpr size_t group_bytes = 1 << 20; // rows or log entries given to the store in one write
+
+/// History of the entries replayed, or of a checkpoint, up to and including `last`.
+epoch_history until(epoch_history history, version last) {
+  std::erase_if(history, [&](const epoch_start& start) { return start.first_seq > last.seq; });
+  return history;
+}
+
+/// The state of a partition as a log makes it.
+struct folded_log {
+  std::unordered_map<std::string, std::string> rows;
+  epoch_history history;
+  uint64_t size_bytes = 0, entries = 0;
+
+  void apply(const record_op& op) {
+    auto it = rows.find(op.key.data);
+    if (it != rows.end()) {
+      size_bytes -= it->first.size() + it->second.size();
+      if (op.kind == op_kind::erase) {
+        rows.erase(it);
+        return;
+      }
+      it->second = op.value.data;
+    } else if (op.kind == op_kind::put) {
+      rows.emplace(op.key.data, op.value.data);
+    } else {
+      return;
+    }
+    size_bytes += op.key.data.size() + op.value.data.size();
+  }
+  result<void> apply(const log_entry& entry) {
+    if (history.empty() || history.back().epoch != entry.version.epoch)
+      history.push_back({entry.version.epoch, entry.version.seq});
+    for (const auto& op : entry.ops) apply(op);
+    ++entries;
+    if (size_bytes > full_rebuild_bytes_max)
+      return fail(errc::oversize, "partition too large to fold");
+    return {};
+  }
+};
+
+/// Gives rows to the store in chunks numbered from 0.
+class chunk_writer {
+public:
+  chunk_writer(partition_store& store, partition_id partition, copy_id copy)
+      : store_(store), partition_(partition), copy_(copy) {}
+
+  result<void> begin() {
+    next_ = 0;
+    rows_ = 0;
+    auto begun = store_.begin_copy(partition_, copy_, {});
+    if (!begun) return tl::unexpected<error>(begun.error());
+    return {};
+  }
+  result<void> add(const std::vector<record_row>& rows) {
+    auto stored = store_.ingest_rows(partition_, copy_, next_++, rows);
+    if (!stored) return tl::unexpected<error>(stored.error());
+    rows_ += rows.size();
+    return {};
+  }
+  uint64_t rows() const { return rows_; }
+
+private:
+  partition_store& store_;
+  partition_id partition_;
+  copy_id copy_;
+  uint64_t next_ = 0, rows_ = 0;
+};
+
+/// Replays log entries onto a copy, in groups.
+class tail_writer {
+public:
+  tail_writer(partition_store& store, partition_id partition, version from)
+      : store_(store), partition_(partition), at_(from) {}
+
+  result<void> add(const log_entry& entry) {
+    for (const auto& op : entry.ops) bytes_ += op.key.data.size() + op.value.data.size();
+    group_.push_back(entry);
+    ++entries_;
+    return bytes_ < group_bytes && group_.size() < 1024 ? result<void>{} : flush();
+  }
+  result<void> flush(std::optional<replica_state> state = std::nullopt) {
+    store_write item;
+    item.partition = partition_;
+    item.epoch = group_.empty() ? epoch{} : group_.back().version.epoch;
+    item.previous = at_;
+    if (state) item.change.emplace().state = *state;
+    if (!group_.empty()) item.committed = group_.back().version.seq;
+    item.entries = std::exchange(group_, {});
+    bytes_ = 0;
+    auto head = store_.head(partition_);
+    if (head) item.epoch = std::max(item.epoch, head->epoch);
+    auto stored = store_.write_one(std::move(item));
+    if (!stored) return tl::unexpected<error>(stored.error());
+    at_ = stored->version;
+    return {};
+  }
+  uint64_t entries() const { return entries_; }
+
+private:
+  partition_store& store_;
+  partition_id partition_;
+  version at_;
+  std::vector<log_entry> group_;
+  size_t bytes_ = 0;
+  uint64_t entries_ = 0;
+};
+
+result<mass_restored> rebuild(const mass_storage& mass, partition_store& store,
+                              partition_id partition, copy_id copy, const std::atomic<bool>& stop) {
+  folded_log folded;
+  auto end = mass.read_log(partition, version{}, [&](const log_entry& entry) -> result<void> {
+    if (stop) return fail(errc::cancelled);
+    return folded.apply(entry);
+  });
+  if (!end) return tl::unexpected<error>(end.error());
+  digest sum;
+  for (const auto& [key, value] : folded.rows) sum.add(key, value);
+  if (end->digest && *end->digest != sum)
+    return fail(errc::checksum,
+                to_string(partition) + ": the log's digest differs at " + to_string(end->version));
+  chunk_writer out(store, partition, copy);
+  if (auto begun = out.begin(); !begun) return tl::unexpected<error>(begun.error());
+  std::vector<record_row> chunk;
+  size_t chunk_bytes = 0;
+  for (auto it = folded.rows.begin(); it != folded.rows.end();) {
+    auto row = folded.rows.extract(it++);
+    chunk_bytes += row.key().size() + row.mapped().size();
+    chunk.push_back({bytes{std::move(row.key())}, bytes{std::move(row.mapped())}});
+    if (chunk_bytes < group_bytes && it != folded.rows.end()) continue;
+    if (stop) return fail(errc::cancelled);
+    if (auto added = out.add(chunk); !added) return tl::unexpected<error>(added.error());
+    chunk.clear();
+    chunk_bytes = 0;
+  }
+  auto done = store.finish_copy(partition, copy, end->version, sum, folded.history,
+                                replica_state::following);
+  if (!done) return tl::unexpected<error>(done.error());
+  return mass_restored{end->version, {}, folded.entries, 0, end->bytes_read};
+}
+
+result<mass_restored> checkpoint_and_tail(const mass_storage& mass, partition_store& store,
+                                          partition_id partition, copy_id copy,
+                                          const std::atomic<bool>& stop) {
+  chunk_writer out(store, partition, copy);
+  auto point = mass.read_checkpoint(
+      partition, [&] { return out.begin(); },
+      [&](const std::vector<record_row>& rows) -> result<void> {
+        if (stop) return fail(errc::cancelled);
+        return out.add(rows);
+      });
+  if (!point && point.error().code == errc::not_found)
+    return rebuild(mass, store, partition, copy, stop);
+  if (!point) return tl::unexpected<error>(point.error());
+  auto base = store.finish_copy(partition, copy, point->last, digest::from_sums(point->digest),
+                                until(point->history, point->last), replica_state::copying);
+  if (!base) return tl::unexpected<error>(base.error());
+  tail_writer tail(store, partition, point->last);
+  auto end = mass.read_log(partition, point->last, [&](const log_entry& entry) -> result<void> {
+    if (stop) return fail(errc::cancelled);
+    return tail.add(entry);
+  });
+  if (!end) return tl::unexpected<error>(end.error());
+  if (auto flushed = tail.flush(); !flushed) return tl::unexpected<error>(flushed.error());
+  auto head = store.head(partition);
+  if (!head) return tl::unexpected<error>(head.error());
+  if (end->digest && *end->digest != head->digest)
+    return fail(errc::checksum,
+                to_string(partition) + ": the log's digest differs at " + to_string(end->version));
+  if (auto stated = tail.flush(replica_state::following); !stated)
+    return tl::unexpected<error>(stated.error());
+  return mass_restored{end->version, point->last, tail.entries(), out.rows(),
+                       end->bytes_read + point->size_bytes};
+}
+
+} // namespace
+
+result<mass_restored> restore_from_mass(const mass_storage& mass, partition_store& store,
+                                        partition_id partition, copy_id copy, restore_method method,
+                                        const std::atomic<bool>& stop) {
+  switch (method) {
+  case restore_method::full_rebuild: return rebuild(mass, store, partition, copy, stop);
+  case restore_method::checkpoint_tail:
+    return checkpoint_and_tail(mass, store, partition, copy, stop);
+  case restore_method::pull: break;
+  }
+  return fail(errc::invalid_argument, "pull is no method of mass storage");
+}
+
+} // namespace harbinger

@@ -1,0 +1,122 @@
+#pragma once
+
+/// The metadata of all partitions of a node: one RocksDB under <state_dir>/store, one key prefix a
+/// partition.
+///
+/// Thread-safe: any thread may read and write. Writes of one partition are serialised; a group of
+/// writes of many partitions is one RocksDB batch and one fsync. After a crash every partition is
+/// at some head with exactly the records of that head (records, log entry and head are one batch).
+///
+/// A full disk (or quota) is errc::no_space: nothing of the write happened, reads go on, later
+/// writes are tried anew.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/result.hpp"
+#include "messages/data.hpp"
+#include "store/partition_head.hpp"
+
+namespace harbinger {
+
+struct partition_store_options {
+  std::string directory;
+  bool sync_writes = true;  ///< fsync before a write returns; false only for tests and benches
+  uint64_t quota_bytes = 0; ///< keys and values of all partitions; 0: the disk decides
+};
+
+/// A partition as it was at one moment. Holds back compaction while it lives: keep it short, or
+/// bounded in number. Reading is thread-safe. Must not outlive the store.
+class partition_snapshot {
+public:
+  struct page {
+    std::vector<record_row> rows;
+    bool more = false; ///< rows after the last one exist
+  };
+  virtual ~partition_snapshot() = default;
+  virtual const partition_head& head() const = 0;
+  /// Rows with keys >= `from` (or > `from` when `after`), in key order, until their keys and values
+  /// reach `bytes_max` or `rows_max` rows; at least one row when there is one.
+  virtual result<page> read(std::string_view from, bool after, size_t bytes_max,
+                            size_t rows_max) const = 0;
+};
+
+/// An entry that lost a conflict (P4).
+struct conflict_entry {
+  partition_id partition;
+  log_entry entry;
+};
+
+class partition_store {
+public:
+  /// in_use: another process has it open; io, checksum: it can not be read.
+  static result<std::shared_ptr<partition_store>> open(const partition_store_options& options);
+  virtual ~partition_store() = default;
+
+  // --- heads ---
+  virtual std::vector<partition_head> heads() const = 0;                 ///< by partition
+  virtual result<partition_head> head(partition_id partition) const = 0; ///< unknown_partition
+  virtual uint64_t used_bytes() const = 0; ///< keys and values of all partitions
+  virtual uint64_t conflict_count() const = 0;
+
+  // --- writing ---
+  /// All in one durable batch, in order; a refused one does no harm to the others. Answers in the
+  /// same order with the head after that write. gap: `previous` is not the head's version (the head
+  /// is in the detail as "epoch:seq"); stale_epoch; unknown_partition; no_space and io refuse the
+  /// whole group. Entries that are already in (same version) are skipped, so a repeated write does
+  /// no harm. A write without entries and `change` only notes `committed`, without fsync.
+  virtual std::vector<result<partition_head>> write(const std::vector<store_write>& group) = 0;
+  result<partition_head> write_one(store_write item);
+
+  // --- reading ---
+  struct value {
+    bool found = false;
+    std::string bytes;
+    harbinger::version version; ///< of the state that was read
+  };
+  virtual result<value> get(partition_id partition, std::string_view key) const = 0;
+  virtual result<rows_reply> scan(partition_id partition, std::string_view from, uint32_t limit,
+                                  size_t bytes_max) const = 0;
+  /// Entries directly after `after`, up to `up_to` (seq, inclusive), until `bytes_max` is reached
+  /// (at least one when there is one). log_trimmed: the log begins later; diverged: `after` is not
+  /// in this replica's history; gap: `after` is newer than this replica.
+  virtual result<std::vector<log_entry>> log_after(partition_id partition, harbinger::version after,
+                                                   seq_no up_to, size_t bytes_max) const = 0;
+  virtual result<std::shared_ptr<partition_snapshot>>
+  open_snapshot(partition_id partition) const = 0;
+  /// Recomputes digest, records and bytes from the records: checksum when they are not what the
+  /// head says.
+  virtual result<void> verify(partition_id partition) const = 0;
+
+  // --- copying (role copy only; anything else is errc::conflict) ---
+  /// Starts over, empty, in state copying, for attempt `copy`. What an earlier attempt left is
+  /// removed. A smaller id than the head's is errc::stale_term.
+  virtual result<partition_head> begin_copy(partition_id partition, copy_id copy,
+                                            std::string cursor) = 0;
+  /// Rows of chunk `chunk`, none of which came in an earlier chunk. A chunk that is in already is
+  /// passed over; one too far ahead is errc::gap. Not fsynced: a crash may lose the newest chunks,
+  /// the head then says how many are in.
+  virtual result<partition_head> ingest_rows(partition_id partition, copy_id copy, uint64_t chunk,
+                                             const std::vector<record_row>& rows) = 0;
+  /// Compares digest (checksum when it differs) and makes the copy one of `version`, durable, in
+  /// state `state`: following, or still copying when log entries are to be replayed onto it first
+  /// (by write()). The log starts at `version`.
+  virtual result<partition_head> finish_copy(partition_id partition, copy_id copy,
+                                             harbinger::version version,
+                                             const harbinger::digest& expected,
+                                             const epoch_history& history, replica_state state) = 0;
+
+  // --- giving up ---
+  /// Removes the partition. Log entries that are not part of `truth` (the partition's true history)
+  /// go to the conflict journal first, in the same batch; with an empty `truth` that is everything
+  /// beyond what is known to be committed. Returns how many. Unknown partition: 0.
+  virtual result<uint64_t> drop(partition_id partition, const epoch_history& truth) = 0;
+  virtual result<std::vector<conflict_entry>> conflicts(size_t entries_max) const = 0;
+  /// Removes log entries with a sequence number below `keep_from`.
+  virtual result<void> trim_log(partition_id partition, seq_no keep_from) = 0;
+};
+
+} // namespace harbinger

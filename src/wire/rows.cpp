@@ -1,0 +1,156 @@
+#include "wire/rows.hpp"
+
+#include <optional>
+
+#include <zstd.h>
+
+#include "core/digest.hpp"
+
+namespace harbinger::wire {
+namespace {
+
+constexpr int zstd_level = 1; // the fastest: a link is rarely slower than a core
+constexpr size_t zstd_trial_bytes =
+    32 << 10; // a sample this large decides whether the rest is worth it
+
+void put_big_endian(std::string& out, uint64_t value, int width) {
+  for (int shift = 8 * (width - 1); shift >= 0; shift -= 8)
+    out.push_back(static_cast<char>(value >> shift & 0xff));
+}
+
+void put_bin(std::string& out, std::string_view bytes) {
+  if (bytes.size() <= 0xff) {
+    out.push_back(static_cast<char>(0xc4));
+    put_big_endian(out, bytes.size(), 1);
+  } else if (bytes.size() <= 0xffff) {
+    out.push_back(static_cast<char>(0xc5));
+    put_big_endian(out, bytes.size(), 2);
+  } else {
+    out.push_back(static_cast<char>(0xc6));
+    put_big_endian(out, bytes.size(), 4);
+  }
+  out.append(bytes);
+}
+
+std::string array_head(uint64_t count) {
+  std::string out;
+  if (count < 16) {
+    out.push_back(static_cast<char>(0x90 | count));
+  } else if (count <= 0xffff) {
+    out.push_back(static_cast<char>(0xdc));
+    put_big_endian(out, count, 2);
+  } else {
+    out.push_back(static_cast<char>(0xdd));
+    put_big_endian(out, count, 4);
+  }
+  return out;
+}
+
+/// Reads forward; every step says whether the bytes were there.
+struct row_reader {
+  std::string_view rest;
+
+  std::optional<uint64_t> number(size_t width) {
+    if (rest.size() < width) return std::nullopt;
+    uint64_t value = 0;
+    for (size_t i = 0; i < width; ++i) value = value << 8 | static_cast<unsigned char>(rest[i]);
+    rest.remove_prefix(width);
+    return value;
+  }
+  std::optional<uint64_t> array() {
+    auto head = number(1);
+    if (!head) return std::nullopt;
+    if (*head >= 0x90 && *head <= 0x9f) return *head & 0x0f;
+    if (*head == 0xdc) return number(2);
+    if (*head == 0xdd) return number(4);
+    return std::nullopt;
+  }
+  std::optional<std::string_view> bin() {
+    auto head = number(1);
+    if (!head || *head < 0xc4 || *head > 0xc6) return std::nullopt;
+    auto size = number(size_t{1} << (*head - 0xc4));
+    if (!size || *size > rest.size()) return std::nullopt;
+    auto bytes = rest.substr(0, *size);
+    rest.remove_prefix(*size);
+    return bytes;
+  }
+};
+
+std::optional<std::string> compress(std::string_view raw) {
+  std::string out(ZSTD_compressBound(raw.size()), '\0');
+  auto size = ZSTD_compress(out.data(), out.size(), raw.data(), raw.size(), zstd_level);
+  if (ZSTD_isError(size) || size + size / 9 >= raw.size()) return std::nullopt;
+  out.resize(size);
+  return out;
+}
+
+} // namespace
+
+void row_packer::add(std::string_view key, std::string_view value) {
+  body_.push_back(static_cast<char>(0x92));
+  put_bin(body_, key);
+  put_bin(body_, value);
+  ++count_;
+}
+
+std::string row_packer::finish() {
+  auto out = array_head(count_) + body_;
+  body_.clear();
+  count_ = 0;
+  return out;
+}
+
+std::string pack_rows(const std::vector<record_row>& rows) {
+  row_packer packer;
+  for (const auto& row : rows) packer.add(row.key.data, row.value.data);
+  return packer.finish();
+}
+
+result<std::vector<record_row>> unpack_rows(std::string_view body) {
+  if (body.size() > bulk_body_max) return fail(errc::oversize, "rows of a chunk");
+  row_reader in{body};
+  auto count = in.array();
+  if (!count || *count > body.size() / 5) return fail(errc::malformed, "rows: not an array");
+  std::vector<record_row> rows;
+  rows.reserve(*count);
+  for (uint64_t i = 0; i < *count; ++i) {
+    auto pair = in.array();
+    auto key = pair == 2 ? in.bin() : std::nullopt;
+    auto value = key ? in.bin() : std::nullopt;
+    if (!value) return fail(errc::malformed, "rows: not [key bin, value bin]");
+    if (key->empty() || key->size() > key_bytes_max || value->size() > value_bytes_max)
+      return fail(errc::malformed, "rows: a key or value out of its limits");
+    rows.push_back({bytes{std::string(*key)}, bytes{std::string(*value)}});
+  }
+  if (!in.rest.empty()) return fail(errc::malformed, "rows: bytes after the end");
+  return rows;
+}
+
+snapshot_chunk make_chunk(std::string snapshot, uint64_t index, bool last, std::string rows) {
+  snapshot_chunk chunk;
+  chunk.snapshot = std::move(snapshot);
+  chunk.index = index;
+  chunk.last = last;
+  chunk.raw_bytes = rows.size();
+  auto sample = std::string_view(rows).substr(0, zstd_trial_bytes);
+  auto smaller = compress(sample);
+  if (smaller && sample.size() < rows.size()) smaller = compress(rows);
+  chunk.zstd = smaller.has_value();
+  chunk.rows.data = smaller ? std::move(*smaller) : std::move(rows);
+  chunk.checksum = checksum64(chunk.rows.data);
+  return chunk;
+}
+
+result<std::vector<record_row>> open_chunk(const snapshot_chunk& chunk) {
+  if (checksum64(chunk.rows.data) != chunk.checksum)
+    return fail(errc::checksum, "chunk " + std::to_string(chunk.index));
+  if (chunk.raw_bytes > bulk_body_max) return fail(errc::oversize, "rows of a chunk");
+  if (!chunk.zstd) return unpack_rows(chunk.rows.data);
+  std::string raw(chunk.raw_bytes, '\0');
+  auto size =
+      ZSTD_decompress(raw.data(), raw.size(), chunk.rows.data.data(), chunk.rows.data.size());
+  if (ZSTD_isError(size) || size != raw.size()) return fail(errc::malformed, "chunk: Zstandard");
+  return unpack_rows(raw);
+}
+
+} // namespace harbinger::wire

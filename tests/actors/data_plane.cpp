@@ -1,0 +1,418 @@
+/// Two or three nodes' data plane (store, replica_server, data_bridge, node_link) in one process
+/// over real sockets, the client library, and a centre of a few lines. Nothing here asserts how
+/// long something takes; waits end as soon as they can.
+
+#include <boost/test/unit_test.hpp>
+
+#include <condition_variable>
+#include <filesystem>
+#include <iostream>
+#include <set>
+
+#include <stdlib.h>
+
+#include "actors/names.hpp"
+#include "actors/node/data_bridge.hpp"
+#include "actors/node/node_link.hpp"
+#include "actors/node/replica_server.hpp"
+#include "actors/node/resources.hpp"
+#include "app/client.hpp"
+#include "wire/codec.hpp"
+
+using namespace harbinger;
+
+namespace {
+
+constexpr auto patience = seconds(20);
+
+struct scratch {
+  std::string path;
+  scratch() {
+    char name[] = "/tmp/harbinger-plane-XXXXXX";
+    path = ::mkdtemp(name);
+  }
+  ~scratch() { std::filesystem::remove_all(path); }
+};
+
+/// Knows the nodes by their hello, serves the map, sends commands and waits for their replies.
+class small_centre {
+public:
+  small_centre() {
+    socket_ = *reactor_.add(
+        {.kind = net::socket_kind::router, .endpoint = "tcp://127.0.0.1:*", .bind = true});
+    endpoint = reactor_.bound_endpoint(socket_);
+    reactor_.start([this](net::incoming&& in) { take(std::move(in)); });
+  }
+  ~small_centre() { reactor_.stop(); }
+
+  std::string endpoint;
+  term current{5};
+
+  template <class F>
+  bool wait(F ready) {
+    std::unique_lock guard(mutex_);
+    return changed_.wait_for(guard, patience, ready);
+  }
+  bool wait_hello(const node_id& id) {
+    return wait([&] { return hellos_.contains(id); });
+  }
+  bool wait_hellos(const node_id& id, size_t count) {
+    return wait([&] { return hello_count_[id] >= count; });
+  }
+  size_t hellos(const node_id& id) {
+    std::lock_guard guard(mutex_);
+    return hello_count_[id];
+  }
+  node_address address(const node_id& id) {
+    std::lock_guard guard(mutex_);
+    return {id, hellos_.at(id).data_endpoint};
+  }
+  template <class F>
+  bool wait_report(const node_id& id, F ready) {
+    return wait([&] { return reports_.contains(id) && ready(reports_.at(id)); });
+  }
+  template <class Reply, class Command>
+  result<Reply> command(const node_id& id, Command c, std::optional<term> as = {}) {
+    c.term = as.value_or(current);
+    uint64_t number = 0;
+    {
+      std::lock_guard guard(mutex_);
+      number = ++last_id_;
+      reactor_.send(socket_, peers_.at(id), wire::make_frame(number, c));
+    }
+    if (!wait([&] { return replies_.contains(number); }))
+      return fail(errc::timeout, "no reply to the command");
+    std::lock_guard guard(mutex_);
+    return wire::read_frame<Reply>(replies_.at(number));
+  }
+  void set_row(partition_row row) {
+    std::lock_guard guard(mutex_);
+    row_ = std::move(row);
+  }
+
+private:
+  void take(net::incoming&& in) {
+    std::lock_guard guard(mutex_);
+    auto& m = in.message;
+    if (m.type == node_hello::wire_name) {
+      auto hello = *wire::decode<node_hello>(m.body);
+      peers_[hello.node] = in.peer;
+      ids_[in.peer] = hello.node;
+      ++hello_count_[hello.node];
+      hellos_[hello.node] = std::move(hello);
+      reactor_.send(socket_, in.peer, wire::make_frame(m.id, node_welcome{current, 50, 100}));
+    } else if (m.type == node_heartbeat::wire_name) {
+      auto beat = *wire::decode<node_heartbeat>(m.body);
+      reactor_.send(
+          socket_, in.peer,
+          wire::make_frame(m.id, heartbeat_ack{current, beat.seq, ids_.contains(in.peer), {}}));
+    } else if (m.type == node_report::wire_name) {
+      auto report = *wire::decode<node_report>(m.body);
+      reports_[report.node] = std::move(report);
+    } else if (m.type == map_request::wire_name) {
+      partition_map map;
+      map.whole = true;
+      map.term = current;
+      map.revision = row_.revision;
+      for (const auto& [id, h] : hellos_)
+        map.nodes.push_back({id, h.life, node_state::up, h.data_endpoint, {}, 0, {}});
+      map.volumes.push_back({"v", 1, 1, 2});
+      map.partitions.push_back(row_);
+      reactor_.send(socket_, in.peer, wire::make_frame(m.id, map));
+    } else {
+      replies_[m.id] = m;
+    }
+    changed_.notify_all();
+  }
+
+  net::reactor reactor_;
+  size_t socket_ = 0;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<node_id, std::string> peers_;
+  std::map<std::string, node_id> ids_;
+  std::map<node_id, node_hello> hellos_;
+  std::map<node_id, size_t> hello_count_;
+  std::map<node_id, node_report> reports_;
+  std::map<uint64_t, wire::frame> replies_;
+  partition_row row_;
+  uint64_t last_id_ = 1'000'000'000'000;
+};
+
+struct quiet_config : caf::actor_system_config {
+  quiet_config() { set("scheduler.max-threads", size_t{2}); }
+};
+
+class plane_node {
+public:
+  plane_node(caf::actor_system& system, const small_centre& centre, std::string name,
+             const std::string& directory)
+      : system_(system), centre_(centre), directory_(directory), id(std::move(name)) {
+    start();
+  }
+  ~plane_node() { stop(); }
+
+  void start() {
+    auto config = std::make_shared<settings>();
+    config->state_dir = directory_ + "/" + id.value;
+    config->node.id = id;
+    config->node.data = "tcp://127.0.0.1:*";
+    config->node.central_control = centre_.endpoint;
+    config->control.report_ms = 50;
+    config->replica.sync_writes = false;
+    std::filesystem::create_directories(config->state_dir);
+    ctx = std::make_shared<context>();
+    ctx->config = config;
+    ctx->life = incarnation{++life_};
+    auto opened = open_node_resources(*config);
+    BOOST_REQUIRE(opened.has_value());
+    ctx->node = *opened;
+    spawn(names::data_bridge, data_bridge);
+    spawn(names::replica_server, replica_server);
+    start_link();
+  }
+  void start_link() {
+    ctx->names.set(names::node_link,
+                   caf::actor_cast<caf::actor>(system_.spawn<caf::detached>(node_link, ctx)));
+  }
+  template <class F>
+  void spawn(const char* name, F f) {
+    ctx->names.set(name, caf::actor_cast<caf::actor>(system_.spawn(f, ctx)));
+  }
+  void kill(const char* name) {
+    auto found = ctx->names.find(name);
+    caf::scoped_actor self{system_};
+    self->monitor(found);
+    ctx->names.erase(name, found);
+    caf::anon_send_exit(found, caf::exit_reason::kill);
+    self->receive([](const caf::down_msg&) {});
+  }
+  /// As kill -9: nothing is told to anybody.
+  void stop() {
+    if (!ctx) return;
+    for (auto* name : {names::node_link, names::replica_server, names::data_bridge})
+      if (ctx->names.find(name)) kill(name);
+    ctx.reset();
+  }
+
+private:
+  caf::actor_system& system_;
+  const small_centre& centre_;
+  std::string directory_;
+  uint64_t life_ = 0;
+
+public:
+  node_id id;
+  context_ptr ctx;
+};
+
+struct plane {
+  scratch directory;
+  small_centre centre;
+  quiet_config config;
+  caf::actor_system system{config};
+  std::vector<std::unique_ptr<plane_node>> nodes;
+  partition_row row;
+
+  plane() {
+    for (int i = 1; i <= 3; ++i) {
+      nodes.push_back(
+          std::make_unique<plane_node>(system, centre, "n" + std::to_string(i), directory.path));
+      BOOST_REQUIRE(centre.wait_hello(nodes.back()->id));
+    }
+    row.id = make_partition_id(1, 0);
+  }
+
+  configure_replica command(replica_role role) {
+    configure_replica c;
+    c.partition = row.id;
+    c.revision = row.revision;
+    c.epoch = row.epoch;
+    c.role = role;
+    c.primary = centre.address(row.primary);
+    for (const auto& n : row.sync_set) c.sync_set.push_back(centre.address(n));
+    return c;
+  }
+  void configure(uint64_t epoch, int primary, std::vector<int> sync_set) {
+    row.epoch.value = epoch;
+    ++row.revision.value;
+    row.primary = nodes[primary]->id;
+    row.sync_set.clear();
+    for (int n : sync_set) row.sync_set.push_back(nodes[n]->id);
+    for (int n : sync_set) {
+      auto role = n == primary ? replica_role::primary : replica_role::secondary;
+      auto done = centre.command<replica_report>(nodes[n]->id, command(role));
+      BOOST_REQUIRE_MESSAGE(done.has_value(), (done ? "" : to_string(done.error())));
+    }
+    centre.set_row(row);
+  }
+  client connect() {
+    auto made = client::connect(centre.endpoint);
+    BOOST_REQUIRE(made.has_value());
+    return std::move(*made);
+  }
+};
+
+errc code_of(const auto& r) {
+  BOOST_REQUIRE(!r.has_value());
+  return r.error().code;
+}
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(data_plane, plane)
+
+BOOST_AUTO_TEST_CASE(a_client_writes_and_reads_back_and_both_replicas_hold_it) {
+  configure(1, 0, {0, 1});
+  auto c = connect();
+  for (int i = 0; i < 50; ++i)
+    BOOST_REQUIRE(c.put("v", "key" + std::to_string(i), std::to_string(i)).has_value());
+  BOOST_REQUIRE(c.erase("v", "key7").has_value());
+  BOOST_TEST(c.get("v", "key42")->value.data == "42");
+  BOOST_TEST(!c.get("v", "key7")->found);
+  auto rows = c.scan(row.id, "key4", 100);
+  BOOST_REQUIRE(rows.has_value());
+  BOOST_TEST(rows->rows.front().key.data == "key4");
+  auto first = *nodes[0]->ctx->node->store->head(row.id);
+  BOOST_TEST(centre.wait_report(nodes[1]->id, [&](const node_report& r) {
+    return !r.replicas.empty() && r.replicas[0].version == first.version
+           && r.replicas[0].digest == first.digest.total();
+  }));
+}
+
+BOOST_AUTO_TEST_CASE(a_bad_batch_is_refused_at_once) {
+  configure(1, 0, {0});
+  auto c = connect();
+  BOOST_CHECK(code_of(c.put(row.id, {})) == errc::invalid_argument);
+  BOOST_CHECK(code_of(c.put("v", "", "x")) == errc::invalid_argument);
+  BOOST_CHECK(code_of(c.put("v", std::string(key_bytes_max + 1, 'k'), "x")) == errc::oversize);
+  BOOST_CHECK(code_of(c.get("nothing", "x")) == errc::not_found);
+}
+
+BOOST_AUTO_TEST_CASE(
+    after_a_failover_the_client_finds_the_new_primary_and_everything_acknowledged) { // P2
+  configure(1, 0, {0, 1});
+  auto c = connect();
+  for (int i = 0; i < 30; ++i) {
+    auto done = c.put("v", "key" + std::to_string(i), std::to_string(i));
+    BOOST_REQUIRE_MESSAGE(done.has_value(), (done ? "" : to_string(done.error())));
+  }
+  nodes[0]->stop();
+  seal_replica seal;
+  seal.partition = row.id;
+  seal.epoch = epoch{2};
+  auto sealed = centre.command<replica_report>(nodes[1]->id, seal);
+  BOOST_REQUIRE(sealed.has_value());
+  BOOST_TEST(sealed->version.seq.value == 30u);
+  BOOST_CHECK(sealed->role == replica_role::sealed);
+  configure(2, 1, {1});
+  for (int i = 0; i < 30; ++i)
+    BOOST_TEST(c.get("v", "key" + std::to_string(i))->value.data == std::to_string(i));
+  BOOST_TEST(c.put("v", "after", "1")->epoch.value == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(a_sealed_member_fences_its_old_primary) { // P1
+  configure(1, 0, {0, 1});
+  auto c = connect();
+  BOOST_REQUIRE(c.put("v", "a", "1").has_value());
+  seal_replica seal;
+  seal.partition = row.id;
+  seal.epoch = epoch{2};
+  BOOST_REQUIRE(centre.command<replica_report>(nodes[1]->id, seal).has_value());
+  client_options hurry;
+  hurry.deadline = seconds(1);
+  auto again = client::connect(centre.endpoint, hurry);
+  auto late = again->put("v", "b", "2"); // to the old primary: nobody told it
+  BOOST_CHECK(code_of(late) == errc::timeout);
+  BOOST_TEST(late.error().detail.starts_with("outcome unknown"));
+  BOOST_TEST(nodes[0]->ctx->node->store->head(row.id)->version.seq.value == 1u);
+  BOOST_CHECK(code_of(centre.command<replica_report>(nodes[1]->id,
+                                                     [&] {
+                                                       auto old = command(replica_role::primary);
+                                                       old.epoch = epoch{1};
+                                                       return old;
+                                                     }()))
+              == errc::stale_epoch);
+}
+
+BOOST_AUTO_TEST_CASE(a_killed_server_goes_on_where_it_was) { // P8
+  configure(1, 0, {0, 1});
+  auto c = connect();
+  BOOST_REQUIRE(c.put("v", "a", "1").has_value());
+  for (int round = 0; round < 3; ++round) {
+    for (int n : {0, 1}) {
+      nodes[n]->kill(names::replica_server);
+      nodes[n]->spawn(names::replica_server, replica_server);
+    }
+    BOOST_REQUIRE(c.put("v", "b" + std::to_string(round), "2").has_value());
+  }
+  BOOST_TEST(c.get("v", "a")->value.data == "1");
+  BOOST_TEST(nodes[0]->ctx->node->store->head(row.id)->epoch.value == 1u);
+  auto before = centre.hellos(nodes[0]->id);
+  nodes[0]->kill(names::node_link);
+  nodes[0]->start_link();
+  BOOST_TEST(centre.wait_hellos(nodes[0]->id, before + 1));
+  BOOST_TEST(
+      centre.command<replica_report>(nodes[0]->id, command(replica_role::primary)).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_restarted_process_does_not_go_on_in_the_epoch_it_was_primary_of) { // P1
+  configure(1, 0, {0, 1});
+  auto c = connect();
+  BOOST_REQUIRE(c.put("v", "a", "1").has_value());
+  auto before = centre.hellos(nodes[0]->id);
+  nodes[0]->stop();
+  nodes[0]->start();
+  BOOST_REQUIRE(
+      centre.wait_report(nodes[0]->id, [&](const node_report& r) { return r.life.value == 2; }));
+  BOOST_TEST(centre.hellos(nodes[0]->id) > before);
+  ++row.revision.value;
+  BOOST_CHECK(code_of(centre.command<replica_report>(nodes[0]->id, command(replica_role::primary)))
+              == errc::stale_epoch);
+  seal_replica seal;
+  seal.partition = row.id;
+  seal.epoch = epoch{2};
+  for (int n : {0, 1})
+    BOOST_TEST(centre.command<replica_report>(nodes[n]->id, seal)->version.seq.value == 1u);
+  configure(2, 0, {0, 1});
+  BOOST_TEST(c.get("v", "a")->value.data == "1");
+  BOOST_TEST(c.put("v", "b", "2")->epoch.value == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(commands_of_an_older_centre_are_refused) {
+  configure(1, 0, {0});
+  BOOST_CHECK(
+      code_of(centre.command<replica_report>(nodes[0]->id, command(replica_role::primary), term{4}))
+      == errc::stale_term);
+  drop_replica drop;
+  drop.partition = make_partition_id(7, 7);
+  BOOST_TEST(centre.command<done>(nodes[0]->id, drop).has_value()); // unknown partition: done
+}
+
+BOOST_AUTO_TEST_CASE(a_probe_tells_the_living_from_the_dead) {
+  probe_node probe;
+  probe.target = centre.address(nodes[1]->id);
+  probe.timeout_ms = 5000;
+  BOOST_TEST(centre.command<probe_result>(nodes[0]->id, probe)->alive);
+  nodes[1]->stop();
+  probe.timeout_ms = 100;
+  BOOST_TEST(!centre.command<probe_result>(nodes[0]->id, probe)->alive);
+}
+
+BOOST_AUTO_TEST_CASE(unknown_requests_and_stopped_services_get_an_answer) { // P10
+  auto socket = net::requester::connect(centre.address(nodes[0]->id).endpoint);
+  auto answer = [&](std::string type, std::string body) {
+    auto reply = socket->receive_id(socket->send({std::move(type), 0, std::move(body)}), patience);
+    BOOST_REQUIRE(reply.has_value());
+    return wire::read_frame<put_ok>(*reply).error().code;
+  };
+  BOOST_CHECK(answer("no.such.thing", "") == errc::unsupported);
+  BOOST_CHECK(answer("client.put", "garbage") == errc::malformed);
+  BOOST_CHECK(answer("client.put", wire::encode(put_request{row.id, {}}))
+              == errc::unknown_partition);
+  nodes[0]->kill(names::replica_server);
+  BOOST_CHECK(answer("client.put", wire::encode(put_request{row.id, {}})) == errc::unavailable);
+  BOOST_TEST(socket->call<node_pong>(node_ping{}, patience)->node == nodes[0]->id);
+}
+
+BOOST_AUTO_TEST_SUITE_END()

@@ -1,0 +1,96 @@
+#pragma once
+
+/// A real cluster for end-to-end tests: quick settings, no model to train, one volume. Ends, with
+/// everything it started, with the test case.
+
+#include <algorithm>
+#include <csignal>
+
+#include <boost/test/results_collector.hpp>
+#include <boost/test/unit_test.hpp>
+
+#include "app/cluster.hpp"
+#include "app/demo.hpp"
+#include "app/load.hpp"
+
+namespace harbinger::testing {
+
+struct live_cluster {
+  static constexpr const char* volume = "files";
+  static constexpr uint32_t partitions = 6;
+  std::unique_ptr<harbinger::cluster> cluster;
+
+  explicit live_cluster(uint32_t nodes = 4) {
+    cluster_options options;
+    options.programs = HARBINGER_BIN_DIR;
+    options.nodes = nodes;
+    options.central = quick_central_settings();
+    options.node = quick_node_settings();
+    auto prepared = harbinger::cluster::prepare(options);
+    require(prepared);
+    cluster = std::move(*prepared);
+    require(cluster->start(seconds(30)));
+    require(cluster->create_volume(volume, partitions, 2, seconds(10)));
+    require_full();
+  }
+  ~live_cluster() {
+    if (boost::unit_test::results_collector
+            .results(boost::unit_test::framework::current_test_case().p_id)
+            .passed())
+      return;
+    BOOST_TEST_MESSAGE("central said last:\n"
+                       << harbinger::cluster::tail_of(cluster->central_directory() + "/output.log",
+                                                      30));
+  }
+
+  template <class T>
+  static void require(const result<T>& outcome) {
+    std::string why = outcome ? "" : to_string(outcome.error());
+    BOOST_REQUIRE_MESSAGE(outcome.has_value(), why);
+  }
+  /// Every partition has all its replicas on nodes that are up.
+  void require_full(duration timeout = seconds(30)) {
+    bool full = cluster->wait_for_map(fully_replicated, timeout);
+    BOOST_REQUIRE_MESSAGE(full, "not every partition got its replicas back");
+  }
+  void require_state(const std::string& node, node_state state, duration timeout = seconds(20)) {
+    bool seen = cluster->wait_for_map(
+        [&](const partition_map& map) {
+          return std::any_of(map.nodes.begin(), map.nodes.end(), [&](const node_row& row) {
+            return row.id.value == node && row.state == state;
+          });
+        },
+        timeout);
+    BOOST_REQUIRE_MESSAGE(seen, node << " did not become " << name_of(state));
+  }
+
+  load_options traffic() const {
+    load_options options;
+    options.control_endpoint = cluster->control_endpoint();
+    options.volumes = {volume};
+    options.writers = 2;
+    options.readers = 1;
+    return options;
+  }
+  /// Waits until that many more writes were acknowledged: the service is serving.
+  static void require_progress(const load& traffic, uint64_t writes,
+                               duration timeout = seconds(20)) {
+    auto wanted = traffic.counts().acknowledged + writes;
+    auto until = std::chrono::steady_clock::now() + timeout;
+    while (traffic.counts().acknowledged < wanted && std::chrono::steady_clock::now() < until)
+      pause_for(milliseconds(10));
+    BOOST_REQUIRE_MESSAGE(traffic.counts().acknowledged >= wanted, "writes do not go on");
+  }
+  /// Stops the traffic; every acknowledged write must be there, and no read may have missed one.
+  static void require_nothing_lost(load& traffic) {
+    traffic.stop();
+    auto checked = traffic.verify();
+    for (const auto& example : checked.examples) BOOST_TEST_MESSAGE(example);
+    BOOST_TEST(checked.lost == 0u);
+    BOOST_TEST(checked.unreadable == 0u);
+    BOOST_TEST(traffic.counts().stale_reads == 0u);
+    BOOST_TEST(traffic.counts().acknowledged > 0u);
+  }
+};
+
+} // namespace harbinger::testing

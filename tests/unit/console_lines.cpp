@@ -1,0 +1,154 @@
+#include <boost/test/unit_test.hpp>
+
+#include <filesystem>
+#include <fstream>
+
+#include <nlohmann/json.hpp>
+
+#include "app/console_client.hpp"
+#include "app/console_routes.hpp"
+#include "app/daemon_process.hpp"
+#include "app/event_log.hpp"
+#include "app/status.hpp"
+#include "app/table.hpp"
+
+using namespace harbinger;
+
+namespace {
+
+result<console_route> ask(const std::string& line, daemon_role role = daemon_role::central) {
+  return route_console(role, *split_words(line));
+}
+
+struct scratch {
+  std::filesystem::path path = std::filesystem::temp_directory_path()
+                               / ("harbinger-test-console-" + std::to_string(::getpid()));
+  scratch() {
+    std::filesystem::remove_all(path);
+    std::filesystem::create_directories(path);
+  }
+  ~scratch() { std::filesystem::remove_all(path); }
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(lines_go_to_the_actor_that_knows) {
+  auto risk = ask("risk n3");
+  BOOST_REQUIRE(risk.has_value());
+  BOOST_TEST(risk->actor == "failure_predictor");
+  BOOST_TEST(std::get<show_request>(risk->question).words.at(0) == "n3");
+  BOOST_TEST(ask("copies", daemon_role::node)->actor == "copy_receiver");
+  BOOST_TEST(std::get<kill_actor>(ask("kill console")->question).name == "console");
+  auto set = ask("config set zones.domains '[\"rack\", \"power\"]'");
+  BOOST_TEST(std::get<config_set>(set->question).value == "[\"rack\", \"power\"]");
+  auto drill = ask("drill full_rebuild 1.2 1.3");
+  BOOST_TEST(std::get<recovery_drill>(drill->question).partitions.size() == 2u);
+  BOOST_TEST((drill->timeout == seconds(120)));
+  BOOST_TEST(std::get<create_volume>(ask("volume create v 8")->question).replicas == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(lines_without_sense_get_a_clear_error) {
+  BOOST_TEST(ask("nonsense").error().detail == "unknown command \"nonsense\"; try help");
+  BOOST_TEST((ask("risk n3", daemon_role::node).error().code == errc::not_found));
+  BOOST_TEST((ask("kill").error().code == errc::invalid_argument));
+  BOOST_TEST((ask("drill sideways 1.2").error().code == errc::invalid_argument));
+  BOOST_TEST(ask("drill pull 1.x").error().detail.starts_with("\"1.x\" is not a partition"));
+  BOOST_TEST((ask("volume create v many").error().code == errc::invalid_argument));
+  BOOST_TEST((ask("config set zones.enter_at").error().code == errc::invalid_argument));
+  BOOST_TEST((route_console(daemon_role::central, {}).error().code == errc::invalid_argument));
+  BOOST_TEST((split_words("say 'half").error().code == errc::invalid_argument));
+}
+
+BOOST_AUTO_TEST_CASE(every_command_of_the_help_is_routed) {
+  for (auto role : {daemon_role::central, daemon_role::node})
+    for (const auto& command : console_commands(role)) {
+      auto first = split_words(command.usage)->at(0);
+      auto routed = route_console(role, {first});
+      bool known = routed || routed.error().code == errc::invalid_argument;
+      BOOST_TEST(known, command.usage);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(listings_become_aligned_columns) {
+  auto table = render_document(
+      R"({"columns": ["node", "risk", "time", "gone"], "rows": [["n1", 0.5, 0, null], ["node10", 12, 1500, null]]})");
+  BOOST_TEST(table
+             == "node    risk  time\n"
+                "n1       0.5  1970-01-01 00:00:00.000\n"
+                "node10    12  1970-01-01 00:00:01.500\n");
+  BOOST_TEST(render_document(R"({"columns": ["a"], "rows": []})") == "none\n");
+  BOOST_TEST(render_document(R"({"a": {"b": 1}, "c": ["x", "y"], "d": []})")
+             == "a:\n  b: 1\nc: x, y\nd: none\n");
+  BOOST_TEST(render_document("no json") == "no json\n");
+  BOOST_TEST(render_document(R"({"columns": ["a"], "rows": [["\u001b[31mred"]]})")
+                 == "a\n?[31mred\n",
+             "no control characters reach the terminal");
+}
+
+BOOST_AUTO_TEST_CASE(status_is_put_together_from_the_listings) {
+  auto status = nlohmann::json::parse(assemble_status(
+      R"({"role": "central"})",
+      {{"nodes",
+        R"({"columns": ["node", "state"], "rows": [["n1", "up"], ["n2", "up"], ["n3", "dead"]]})"},
+       {"partitions", R"({"columns": ["partition", "primary", "sync_set", "replicas_wanted"],
+                        "rows": [["1.0", "n1", "n1, n2", 2], ["1.1", "n2", ["n2"], 2], ["1.3", "n1", "n1 n2", 2], ["1.2", "", "", 2]]})"}},
+      {"zones: timeout"}));
+  BOOST_TEST(status["nodes"]["up"] == 2);
+  BOOST_TEST(status["nodes"]["dead"] == 1);
+  BOOST_TEST(status["partitions"]["available"] == 3);
+  BOOST_TEST(status["partitions"]["short_of_replicas"] == 2);
+  BOOST_TEST(status["missing"][0] == "zones: timeout");
+}
+
+BOOST_FIXTURE_TEST_CASE(event_ids_grow_over_restarts_and_cut_lines_are_passed_over, scratch) {
+  event e{0, {}, severity::alert, "node_dead", "n3", "n3 is dead \xff", {{"why", "silence"}}};
+  {
+    auto log = event_log::open(path.string());
+    BOOST_REQUIRE(log.has_value());
+    for (int i = 0; i < 3; ++i) log->add(e, unix_ms{i});
+  }
+  auto file = path / "events.jsonl";
+  std::filesystem::resize_file(file, std::filesystem::file_size(file) - 5);
+  auto log = event_log::open(path.string());
+  BOOST_REQUIRE(log.has_value());
+  BOOST_TEST(log->unreadable() == 1u);
+  BOOST_TEST(log->add(e, unix_ms{9}).stored.id == 3u);
+  auto again = event_log::open(path.string());
+  BOOST_TEST(again->kept().size() == 3u);
+  BOOST_TEST(again->kept().back().fields.at("why") == "silence");
+  auto listed = nlohmann::json::parse(again->list(1, 1));
+  BOOST_TEST(listed["rows"].size() == 1u);
+  BOOST_TEST(listed["rows"][0][0] == 2);
+  BOOST_TEST(nlohmann::json::parse(again->list(0, 1))["rows"][0][0] == 3,
+             "without an id: the newest");
+}
+
+BOOST_FIXTURE_TEST_CASE(the_event_file_is_rotated_and_bounded, scratch) {
+  auto log = event_log::open(path.string());
+  event e;
+  e.text = std::string(100'000, 'x');
+  for (int i = 0; i < 300; ++i) log->add(e, unix_ms{1});
+  BOOST_TEST(std::filesystem::file_size(path / "events.jsonl") <= event_log::file_bytes_max);
+  BOOST_TEST(std::filesystem::file_size(path / "events.1.jsonl") <= event_log::file_bytes_max);
+  auto again = event_log::open(path.string());
+  BOOST_TEST(again->add(e, unix_ms{1}).stored.id == 301u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_state_directory_belongs_to_one_process, scratch) {
+  auto first = state_dir_lock::take(path.string());
+  BOOST_REQUIRE(first.has_value());
+  auto second = state_dir_lock::take(path.string());
+  BOOST_REQUIRE(!second.has_value());
+  BOOST_TEST((second.error().code == errc::in_use));
+  BOOST_TEST(second.error().detail.find(std::to_string(::getpid())) != std::string::npos);
+  { auto released = std::move(*first); }
+  BOOST_TEST(state_dir_lock::take(path.string()).has_value());
+  BOOST_TEST((state_dir_lock::take(path.string() + std::string(100, 'x')).error().code
+              == errc::invalid_argument));
+}
+
+BOOST_FIXTURE_TEST_CASE(without_a_daemon_the_console_says_so_at_once, scratch) {
+  auto client = console_client::connect(path.string());
+  BOOST_REQUIRE(!client.has_value());
+  BOOST_TEST((client.error().code == errc::unavailable));
+}

@@ -1,0 +1,350 @@
+#include <boost/test/unit_test.hpp>
+
+#include "prefetch/copy_pull.hpp"
+#include "wire/rows.hpp"
+
+using namespace harbinger;
+
+namespace {
+
+const partition_id part{5};
+
+/// One copy and what it asked for; the store's part is played by `local`.
+struct copying {
+  time_point now = time_point{} + std::chrono::hours(1);
+  std::shared_ptr<token_bucket> bucket = std::make_shared<token_bucket>();
+  copy_pull pull{part, limits(), bucket};
+  local_replica local;
+  start_copy command;
+  copy_actions last;
+
+  copying() {
+    command.partition = part;
+    command.copy = copy_id{3};
+    command.sources = {{node_id{"p"}, "tcp://p"}, {node_id{"s"}, "tcp://s"}};
+  }
+  static copy_limits limits() {
+    copy_limits out;
+    out.credits = 3;
+    out.retries_max = 2;
+    return out;
+  }
+  void begin() {
+    auto begun = pull.begin(command, local, now);
+    BOOST_REQUIRE(begun);
+    last = *begun;
+  }
+  void step(const copy_event& event) { last = pull.step(event, local, now); }
+  template <class T>
+  std::vector<T> actions() const {
+    std::vector<T> out;
+    for (const auto& a : last)
+      if (const auto* found = std::get_if<T>(&a)) out.push_back(*found);
+    return out;
+  }
+  send_to_source sent(size_t i = 0) const { return actions<send_to_source>().at(i); }
+  template <class T>
+  T asked(size_t i = 0) const {
+    return std::get<T>(sent(i).message);
+  }
+  void reply(uint64_t id, decltype(copy_reply::message) message) {
+    step(copy_reply{id, std::move(message)});
+  }
+  void fail_with(errc code) { reply(sent().id, error{code, {}}); }
+  void wait(duration d) {
+    now += d;
+    step(copy_tick{});
+  }
+
+  static snapshot_chunk chunk(uint64_t index, bool is_last) {
+    return wire::make_chunk("snap", index, is_last,
+                            wire::pack_rows({{bytes{"k" + std::to_string(index)}, bytes{"v"}}}));
+  }
+  void open() {
+    begin();
+    snapshot_opened opened;
+    opened.snapshot = "snap";
+    opened.version = {epoch{1}, seq_no{10}};
+    reply(sent().id, opened);
+    local = {true, replica_role::copy, replica_state::copying, command.copy, {}, 0, 0, "snap"};
+  }
+  void follow() {
+    open();
+    step(copy_reply{0, chunk(0, true)});
+    local.state = replica_state::following;
+    local.version = {epoch{1}, seq_no{10}};
+    local.digest = 77;
+    step(copy_stored{});
+  }
+  static log_entry entry(uint64_t seq) {
+    return {{epoch{1}, seq_no{seq}}, {{op_kind::put, bytes{"a"}, bytes{"b"}}}};
+  }
+  static delta_batch batch(std::vector<log_entry> entries, uint64_t head, uint64_t digest = 0) {
+    return {part, std::move(entries), {epoch{1}, seq_no{head}}, digest, {}};
+  }
+};
+
+} // namespace
+
+BOOST_FIXTURE_TEST_CASE(it_opens_at_the_first_source_and_keeps_its_credits_out, copying) {
+  open();
+  BOOST_TEST(actions<begin_copy>().size() == 1u);
+  BOOST_TEST(actions<send_to_source>().size() == 3u);
+  BOOST_TEST(asked<snapshot_pull>(2).index == 2u);
+  BOOST_TEST(sent().endpoint == "tcp://p");
+}
+
+BOOST_FIXTURE_TEST_CASE(chunks_are_stored_in_order, copying) {
+  open();
+  step(copy_reply{0, chunk(2, false)});
+  BOOST_TEST(actions<ingest_chunk>().empty());
+  step(copy_reply{0, chunk(0, false)});
+  BOOST_TEST(actions<ingest_chunk>().size() == 1u);
+  step(copy_reply{0, chunk(0, false)});
+  BOOST_TEST(actions<ingest_chunk>().empty()); // a duplicate
+  step(copy_reply{0, chunk(1, false)});
+  BOOST_TEST(actions<ingest_chunk>().size() == 2u);
+  BOOST_TEST(actions<ingest_chunk>()[1].index == 2u);
+}
+
+BOOST_FIXTURE_TEST_CASE(chunks_kept_for_their_turn_are_bounded, copying) {
+  open();
+  uint64_t highest = 0;
+  for (uint64_t i = 1; i < 100; ++i) { // chunk 0 never comes
+    step(copy_reply{0, chunk(i, false)});
+    for (const auto& s : actions<send_to_source>())
+      highest = std::max(highest, std::get<snapshot_pull>(s.message).index);
+  }
+  BOOST_TEST(highest < 6u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_damaged_chunk_is_asked_for_again_and_counted, copying) {
+  open();
+  auto bad = chunk(0, false);
+  bad.rows.data[0] ^= 1;
+  step(copy_reply{0, bad});
+  BOOST_TEST(asked<snapshot_pull>().index == 0u);
+  BOOST_TEST(pull.progress().checksum_errors == 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_lost_chunk_is_asked_for_again, copying) {
+  open();
+  wait(seconds(2));
+  BOOST_TEST(actions<send_to_source>().empty());
+  wait(milliseconds(500));
+  BOOST_TEST(actions<send_to_source>().size() == 3u);
+  BOOST_TEST(asked<snapshot_pull>().snapshot == "snap"); // the same snapshot
+}
+
+BOOST_FIXTURE_TEST_CASE(a_snapshot_that_is_gone_is_opened_anew, copying) {
+  open();
+  fail_with(errc::not_found);
+  wait(milliseconds(500));
+  BOOST_TEST(asked<snapshot_open>().resume == "");
+}
+
+BOOST_FIXTURE_TEST_CASE(
+    after_the_last_retry_the_next_source_is_asked_and_then_it_fails_with_the_reason, copying) {
+  begin();
+  for (int i = 0; i < 3; ++i) {
+    BOOST_TEST(sent().endpoint == "tcp://p");
+    fail_with(errc::unavailable);
+    wait(milliseconds(500));
+  }
+  for (int i = 0; i < 3; ++i) {
+    BOOST_TEST(sent().endpoint == "tcp://s");
+    fail_with(errc::unavailable);
+    wait(milliseconds(500));
+  }
+  BOOST_CHECK(pull.progress().state == replica_state::failed);
+  BOOST_TEST(pull.progress().failure.starts_with("unavailable"));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_digest_that_differs_is_never_followed, copying) {
+  open();
+  step(copy_reply{0, chunk(0, true)});
+  BOOST_TEST(actions<finish_copy>().size() == 1u);
+  step(copy_stored{fail(errc::checksum, "digest")});
+  BOOST_CHECK(pull.progress().state == replica_state::copying);
+  wait(milliseconds(1));
+  BOOST_TEST(sent().endpoint == "tcp://s");
+  BOOST_TEST(pull.progress().checksum_errors == 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_full_disk_fails_the_copy_with_that_reason, copying) {
+  open();
+  step(copy_reply{0, chunk(0, false)});
+  step(copy_stored{fail(errc::no_space, "disk")});
+  BOOST_TEST(pull.progress().failure == "no_space: disk");
+  BOOST_CHECK(actions<mark_copy>().at(0).state == replica_state::failed);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_following_copy_applies_deltas_in_order, copying) {
+  follow();
+  BOOST_CHECK(pull.progress().state == replica_state::following);
+  BOOST_TEST(asked<delta_pull>().after == local.version);
+  BOOST_TEST(asked<delta_pull>().digest == 77u);
+  reply(sent().id, batch({entry(10), entry(11), entry(12)}, 12));
+  BOOST_TEST(actions<apply_deltas>().at(0).entries.size() == 2u); // 10 is in already
+  local.version.seq = seq_no{12};
+  step(copy_stored{});
+  BOOST_TEST(asked<delta_pull>().after.seq == seq_no{12});
+}
+
+BOOST_FIXTURE_TEST_CASE(deltas_with_a_hole_are_not_applied, copying) {
+  follow();
+  reply(sent().id, batch({entry(12)}, 12));
+  BOOST_TEST(actions<apply_deltas>().empty());
+  wait(milliseconds(500));
+  BOOST_TEST(asked<delta_pull>().after.seq == seq_no{10});
+}
+
+BOOST_FIXTURE_TEST_CASE(an_answer_to_an_older_question_is_passed_over, copying) {
+  follow();
+  auto id = sent().id;
+  reply(id, batch({}, 10, 77));
+  reply(id, batch({entry(11)}, 11));
+  BOOST_TEST(actions<apply_deltas>().empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_digest_that_differs_while_following_starts_over, copying) {
+  follow();
+  reply(sent().id, batch({}, 10, 78));
+  BOOST_TEST(asked<snapshot_open>().partition == part);
+  BOOST_TEST(pull.progress().checksum_errors == 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(trimmed_or_diverged_logs_start_over, copying) {
+  for (auto code : {errc::log_trimmed, errc::diverged}) {
+    copying c;
+    c.follow();
+    c.fail_with(code);
+    BOOST_TEST(c.asked<snapshot_open>().resume == "");
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_source_that_falls_silent_is_left_and_the_copy_says_detached, copying) {
+  follow();
+  std::set<std::string> asked_of;
+  for (int i = 0; i < 60; ++i) {
+    wait(milliseconds(500));
+    for (const auto& s : actions<send_to_source>()) asked_of.insert(s.endpoint);
+  }
+  BOOST_CHECK(pull.progress().state == replica_state::detached);
+  BOOST_TEST(asked_of.size() == 2u);
+  while (actions<send_to_source>().empty()) wait(milliseconds(500)); // it goes on trying
+  reply(sent().id, batch({}, 10, 77));
+  BOOST_CHECK(pull.progress().state == replica_state::following);
+  BOOST_CHECK(actions<mark_copy>().at(0).state == replica_state::following);
+}
+
+BOOST_FIXTURE_TEST_CASE(the_lag_begins_when_it_last_had_everything, copying) {
+  follow();
+  reply(sent().id, batch({}, 10, 77));
+  now += milliseconds(120);
+  BOOST_TEST(to_ms(pull.lag(now)) == 120.0);
+}
+
+BOOST_FIXTURE_TEST_CASE(an_append_that_was_faster_only_moves_the_question, copying) {
+  follow();
+  reply(sent().id, batch({entry(11)}, 11));
+  local.version.seq = seq_no{11};
+  step(copy_stored{fail(errc::gap)});
+  BOOST_TEST(asked<delta_pull>().after.seq == seq_no{11});
+}
+
+BOOST_FIXTURE_TEST_CASE(it_ends_when_the_partition_became_something_else, copying) {
+  for (int what = 0; what < 3; ++what) {
+    copying c;
+    c.follow();
+    if (what == 0) c.local.role = replica_role::secondary;
+    if (what == 1) c.local.present = false;
+    if (what == 2) c.local.copy = copy_id{9};
+    c.wait(milliseconds(10));
+    BOOST_TEST(c.pull.progress().ended);
+    BOOST_TEST(c.last.empty());
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(the_same_command_again_changes_nothing, copying) {
+  open();
+  begin();
+  BOOST_TEST(last.empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(new_sources_are_taken_over_at_once, copying) {
+  follow();
+  command.sources = {{node_id{"q"}, "tcp://q"}};
+  begin();
+  BOOST_TEST(sent().endpoint == "tcp://q");
+  BOOST_TEST(asked<delta_pull>().after == local.version);
+}
+
+BOOST_FIXTURE_TEST_CASE(an_older_copy_id_is_refused_and_a_newer_starts_over, copying) {
+  follow();
+  command.copy = copy_id{2};
+  BOOST_CHECK(pull.begin(command, local, now).error().code == errc::stale_term);
+  command.copy = copy_id{4};
+  begin();
+  BOOST_TEST(asked<snapshot_open>().resume == "");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_member_of_the_sync_set_is_not_overwritten, copying) {
+  local = {true, replica_role::secondary, replica_state::following, {}, {epoch{1}, seq_no{5}}, 1, 0,
+           ""};
+  BOOST_CHECK(pull.begin(command, local, now).error().code == errc::conflict);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_complete_copy_goes_on_with_deltas_after_a_restart, copying) {
+  local = {
+      true, replica_role::copy, replica_state::following, command.copy, {epoch{1}, seq_no{5}}, 1, 0,
+      ""};
+  begin();
+  BOOST_TEST(asked<delta_pull>().after.seq == seq_no{5});
+}
+
+BOOST_FIXTURE_TEST_CASE(a_partial_copy_goes_on_with_its_snapshot_after_a_restart, copying) {
+  local = {true, replica_role::copy, replica_state::copying, command.copy, {}, 0, 7, "snap"};
+  begin();
+  BOOST_TEST(asked<snapshot_open>().resume == "snap");
+  snapshot_opened opened;
+  opened.snapshot = "snap";
+  reply(sent().id, opened);
+  BOOST_TEST(actions<begin_copy>().empty());
+  BOOST_TEST(asked<snapshot_pull>().index == 7u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_partial_copy_of_a_snapshot_that_is_gone_starts_over, copying) {
+  local = {true, replica_role::copy, replica_state::copying, command.copy, {}, 0, 7, "snap"};
+  begin();
+  fail_with(errc::not_found);
+  BOOST_TEST(asked<snapshot_open>().resume == "");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_restore_ends_in_following, copying) {
+  command.method = restore_method::full_rebuild;
+  begin();
+  BOOST_CHECK(actions<restore_copy>().at(0).method == restore_method::full_rebuild);
+  local = {
+      true, replica_role::copy, replica_state::following, command.copy, {epoch{1}, seq_no{8}}, 5, 0,
+      ""};
+  step(copy_stored{});
+  BOOST_TEST(asked<delta_pull>().after.seq == seq_no{8});
+  BOOST_CHECK(pull.progress().state == replica_state::following);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_restore_that_fails_says_why, copying) {
+  command.method = restore_method::checkpoint_tail;
+  begin();
+  step(copy_stored{fail(errc::checksum, "log-1")});
+  BOOST_TEST(pull.progress().failure == "checksum: log-1");
+}
+
+BOOST_FIXTURE_TEST_CASE(the_rate_holds_requests_back, copying) {
+  command.rate_bytes_per_s = 10;
+  open();
+  step(copy_reply{0, chunk(0, false)}); // spends more than is there
+  BOOST_TEST(actions<send_to_source>().empty());
+  wait(milliseconds(1900));
+  BOOST_TEST(!actions<send_to_source>().empty());
+}

@@ -1,0 +1,291 @@
+#include <boost/test/unit_test.hpp>
+
+#include <filesystem>
+#include <fstream>
+#include <unistd.h>
+
+#include "store/mass_flush.hpp"
+#include "store/mass_restore.hpp"
+#include "store/mass_storage.hpp"
+#include "store/partition_store.hpp"
+
+using namespace harbinger;
+namespace fs = std::filesystem;
+
+namespace {
+
+const partition_id part = make_partition_id(1, 3);
+const std::atomic<bool> go_on{false};
+
+/// A primary's store, mass storage, and an empty node to restore on.
+struct cluster {
+  std::string root =
+      (fs::temp_directory_path() / ("hb-mass-" + std::to_string(::getpid()))).string();
+  std::shared_ptr<partition_store> primary, other;
+  std::shared_ptr<mass_storage> mass;
+  version flushed;
+  uint64_t writes = 0;
+
+  cluster() {
+    fs::remove_all(root);
+    primary = open("primary");
+    other = open("other");
+    auto opened = mass_storage::open(root + "/mass");
+    BOOST_REQUIRE(opened);
+    mass = *opened;
+    store_write made;
+    made.partition = part;
+    made.epoch = epoch{1};
+    made.create = true;
+    made.change.emplace();
+    made.change->role = replica_role::primary;
+    made.change->state = replica_state::following;
+    BOOST_REQUIRE(primary->write_one(made));
+  }
+  ~cluster() {
+    primary.reset();
+    other.reset();
+    fs::remove_all(root);
+  }
+  std::shared_ptr<partition_store> open(const std::string& name) {
+    auto opened = partition_store::open({root + '/' + name, false, 0});
+    BOOST_REQUIRE(opened);
+    return *opened;
+  }
+  partition_head head() { return primary->head(part).value(); }
+  void write(int count, epoch in = epoch{1}) {
+    for (int i = 0; i < count; ++i) {
+      store_write item;
+      item.partition = part;
+      item.epoch = in;
+      item.previous = head().version;
+      log_entry entry{{in, seq_no{item.previous.seq.value + 1}}, {}};
+      entry.ops.push_back({op_kind::put, bytes{"key" + std::to_string(writes % 50)},
+                           bytes{std::to_string(writes)}});
+      entry.ops.push_back({op_kind::erase, bytes{"key" + std::to_string((writes + 7) % 50)}, {}});
+      ++writes;
+      item.committed = entry.version.seq;
+      item.entries.push_back(entry);
+      BOOST_REQUIRE(primary->write_one(item));
+    }
+  }
+  void flush() { BOOST_REQUIRE(flush_log(*mass, *primary, head(), node_id{"n1"}, flushed)); }
+  void checkpoint() {
+    auto snapshot = primary->open_snapshot(part);
+    BOOST_REQUIRE(snapshot);
+    BOOST_REQUIRE(mass->write_checkpoint(**snapshot, node_id{"n1"}));
+  }
+  result<mass_restored> restore(restore_method method, uint64_t copy = 1) {
+    return restore_from_mass(*mass, *other, part, copy_id{copy}, method, go_on);
+  }
+  void expect_equal() {
+    auto theirs = other->head(part);
+    BOOST_REQUIRE(theirs);
+    BOOST_TEST(theirs->version == head().version);
+    BOOST_TEST(theirs->digest.total() == head().digest.total());
+    BOOST_TEST(theirs->records == head().records);
+    BOOST_CHECK(theirs->state == replica_state::following);
+    BOOST_CHECK(theirs->role == replica_role::copy);
+    BOOST_CHECK(theirs->history == head().history);
+    BOOST_CHECK(other->verify(part).has_value());
+  }
+  std::vector<fs::path> files(const std::string& prefix) {
+    std::vector<fs::path> out;
+    for (const auto& f : fs::directory_iterator(root + "/mass/1.3"))
+      if (f.path().filename().string().starts_with(prefix)) out.push_back(f.path());
+    std::sort(out.begin(), out.end());
+    return out;
+  }
+};
+
+std::string why(const result<mass_restored>& r) { return r ? "" : to_string(r.error()); }
+
+void flip_byte(const fs::path& path, size_t from_end) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(-static_cast<std::streamoff>(from_end), std::ios::end);
+  auto at = file.tellg();
+  char c = 0;
+  file.get(c);
+  file.seekp(at);
+  file.put(static_cast<char>(c ^ 1));
+}
+
+} // namespace
+
+BOOST_FIXTURE_TEST_CASE(the_whole_log_makes_the_same_partition, cluster) {
+  for (int i = 0; i < 5; ++i) {
+    write(40);
+    flush();
+  }
+  auto restored = restore(restore_method::full_rebuild);
+  BOOST_REQUIRE(restored);
+  BOOST_TEST(restored->entries == 200u);
+  expect_equal();
+}
+
+BOOST_FIXTURE_TEST_CASE(a_checkpoint_and_the_log_after_it_make_the_same_partition, cluster) {
+  write(100);
+  flush();
+  checkpoint();
+  write(30);
+  flush();
+  auto restored = restore(restore_method::checkpoint_tail);
+  BOOST_REQUIRE(restored);
+  BOOST_TEST(restored->entries == 30u);
+  expect_equal();
+}
+
+BOOST_FIXTURE_TEST_CASE(a_checkpoint_alone_is_enough, cluster) {
+  write(100);
+  flush();
+  checkpoint();
+  auto restored = restore(restore_method::checkpoint_tail);
+  BOOST_REQUIRE(restored);
+  BOOST_TEST(restored->entries == 0u);
+  expect_equal();
+}
+
+BOOST_FIXTURE_TEST_CASE(without_a_checkpoint_the_tail_is_the_whole_log, cluster) {
+  write(20);
+  flush();
+  auto restored = restore(restore_method::checkpoint_tail);
+  BOOST_REQUIRE(restored);
+  BOOST_TEST(restored->checkpoint == version{});
+  expect_equal();
+}
+
+BOOST_FIXTURE_TEST_CASE(nothing_in_mass_storage_makes_an_empty_copy, cluster) {
+  auto restored = restore(restore_method::full_rebuild);
+  BOOST_REQUIRE_MESSAGE(restored, why(restored));
+  BOOST_TEST(restored->version == version{});
+  BOOST_TEST(other->head(part)->records == 0u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_damaged_segment_is_an_error_that_names_it, cluster) {
+  for (int i = 0; i < 3; ++i) {
+    write(20);
+    flush();
+  }
+  for (size_t from_end : {1u, 40u, 300u}) {
+    auto victim = files("log-")[1];
+    flip_byte(victim, from_end);
+    auto restored = restore(restore_method::full_rebuild);
+    BOOST_REQUIRE(!restored);
+    BOOST_CHECK(restored.error().code == errc::checksum);
+    BOOST_TEST(restored.error().detail.find(victim.filename().string()) != std::string::npos);
+    flip_byte(victim, from_end);
+  }
+  fs::resize_file(files("log-")[2], fs::file_size(files("log-")[2]) - 5);
+  BOOST_CHECK(restore(restore_method::full_rebuild).error().code == errc::checksum);
+  BOOST_TEST(mass->damaged_files() >= 4u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_lost_segment_is_a_gap, cluster) {
+  for (int i = 0; i < 3; ++i) {
+    write(20);
+    flush();
+  }
+  fs::remove(files("log-")[1]);
+  auto restored = restore(restore_method::full_rebuild);
+  BOOST_REQUIRE(!restored);
+  BOOST_CHECK(restored.error().code == errc::gap);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_damaged_checkpoint_gives_way_to_the_one_before, cluster) {
+  write(50);
+  flush();
+  checkpoint();
+  write(50);
+  flush();
+  checkpoint();
+  write(10);
+  flush();
+  flip_byte(files("checkpoint-").back(), 200);
+  auto restored = restore(restore_method::checkpoint_tail);
+  BOOST_REQUIRE_MESSAGE(restored, why(restored));
+  BOOST_TEST(restored->checkpoint == (version{epoch{1}, seq_no{50}}));
+  expect_equal();
+}
+
+BOOST_FIXTURE_TEST_CASE(only_the_newest_two_checkpoints_stay, cluster) {
+  for (int i = 0; i < 4; ++i) {
+    write(5);
+    checkpoint();
+  }
+  BOOST_TEST(files("checkpoint-").size() == 2u);
+  BOOST_TEST(mass->newest_checkpoint(part)->last == head().version);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_stale_primary_does_not_reach_the_result, cluster) {
+  write(20);
+  flush();
+  mass_file_header stale;
+  stale.partition = part;
+  stale.epoch = epoch{1};
+  stale.previous = head().version;
+  stale.history = head().history;
+  std::vector<log_entry> lost;
+  for (uint64_t seq = 21; seq <= 40; ++seq)
+    lost.push_back({{epoch{1}, seq_no{seq}}, {{op_kind::put, bytes{"lost"}, bytes{"x"}}}});
+  BOOST_REQUIRE(mass->append_segment(stale, lost));
+  write(10, epoch{2});
+  BOOST_TEST(mass->flushed_up_to(part, head().history).value() == (version{epoch{1}, seq_no{20}}));
+  flush();
+  auto restored = restore(restore_method::full_rebuild);
+  BOOST_REQUIRE_MESSAGE(restored, why(restored));
+  expect_equal();
+  BOOST_TEST(mass->fenced_entries() > 0u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_new_primary_goes_on_where_the_directory_ends, cluster) {
+  write(20);
+  flush();
+  auto found = mass->flushed_up_to(part, head().history);
+  BOOST_REQUIRE(found);
+  BOOST_TEST(*found == head().version);
+  write(5, epoch{2});
+  flushed = *found;
+  flush();
+  BOOST_TEST(files("log-").size() == 2u);
+  BOOST_REQUIRE(restore(restore_method::full_rebuild));
+  expect_equal();
+}
+
+BOOST_FIXTURE_TEST_CASE(a_cancelled_restore_stops, cluster) {
+  write(20);
+  flush();
+  std::atomic<bool> stop{true};
+  auto restored =
+      restore_from_mass(*mass, *other, part, copy_id{1}, restore_method::full_rebuild, stop);
+  BOOST_REQUIRE(!restored);
+  BOOST_CHECK(restored.error().code == errc::cancelled);
+}
+
+BOOST_FIXTURE_TEST_CASE(the_log_is_trimmed_only_up_to_what_mass_storage_has, cluster) {
+  write(50);
+  flush();
+  write(50);
+  BOOST_TEST(trim_point(head(), flushed, 10)->value == 51u);
+  BOOST_TEST(trim_point(head(), version{epoch{1}, seq_no{100}}, 10)->value == 91u);
+  BOOST_TEST(trim_point(head(), std::nullopt, 10)->value == 91u);
+  BOOST_CHECK(!trim_point(head(), flushed, 100));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_hole_in_the_log_is_bridged_by_a_checkpoint, cluster) {
+  write(60);
+  BOOST_REQUIRE(primary->trim_log(part, seq_no{41}));
+  auto written = flush_log(*mass, *primary, head(), node_id{"n1"}, flushed);
+  BOOST_REQUIRE(written);
+  BOOST_TEST(written->hole);
+  write(10);
+  flush();
+  BOOST_REQUIRE(restore(restore_method::checkpoint_tail));
+  expect_equal();
+  BOOST_CHECK(restore(restore_method::full_rebuild, 2).error().code == errc::gap);
+}
+
+BOOST_AUTO_TEST_CASE(an_unwritable_directory_is_an_error) {
+  auto opened = mass_storage::open("/proc/no-such-place");
+  BOOST_REQUIRE(!opened);
+  BOOST_CHECK(opened.error().code == errc::io);
+}

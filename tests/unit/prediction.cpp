@@ -1,0 +1,364 @@
+/// Training, models, scoring, staleness, explanations.
+
+#include <filesystem>
+#include <cstring>
+#include <fstream>
+#include <numeric>
+#include <sstream>
+
+#include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
+
+#include "../support/synthetic_runs.hpp"
+#include "predict/evaluation.hpp"
+#include "predict/heuristic.hpp"
+#include "predict/predictor.hpp"
+#include "predict/training.hpp"
+
+using namespace harbinger;
+using namespace harbinger::predict;
+using testing::make_run;
+using testing::synthetic_trouble;
+
+namespace {
+const time_scales scales = make_scales({3, 10, 40}, 12, 2);
+
+const dataset& twenty_runs() {
+  static const auto all = [] {
+    dataset out;
+    for (uint64_t seed = 1; seed <= 20; ++seed) {
+      auto run = make_run(seed);
+      add_run(out, run.info, run.rows, scales, 1000);
+    }
+    return out;
+  }();
+  return all;
+}
+
+const model& trained() {
+  static const auto m = [] {
+    training_options options;
+    options.trees = 24;
+    options.rows_max = 1200;
+    auto out = train(twenty_runs(), scales, options);
+    BOOST_REQUIRE_MESSAGE(out, (out ? "" : to_string(out.error())));
+    return *out;
+  }();
+  return m;
+}
+
+time_point at(int64_t ms) { return time_point(milliseconds(ms)); }
+
+node_row up(const char* name, uint64_t life = 1) {
+  node_row out;
+  out.id.value = name;
+  out.life.value = life;
+  return out;
+}
+
+std::vector<node_row> six_nodes() {
+  return {up("n1"), up("n2"), up("n3"), up("n4"), up("n5"), up("n6")};
+}
+
+predictor make_predictor(bool with_model) {
+  predictor out({scales});
+  out.set_nodes(six_nodes(), true);
+  if (with_model) BOOST_REQUIRE(out.use(trained()));
+  return out;
+}
+
+const node_risk& risk_of(const predictor& p, const node_id& node) {
+  for (const auto& r : p.risks())
+    if (r.node == node) return r;
+  throw std::runtime_error("no risk of " + node.value);
+}
+
+/// Feeds the run up to `until_ms` and scores there.
+void play(predictor& p, const testing::synthetic_run& run, int64_t until_ms) {
+  for (const auto& r : run.rows)
+    if (r.received_ms <= until_ms) p.add(r.rows, at(r.received_ms));
+  p.score(at(until_ms));
+}
+} // namespace
+
+BOOST_AUTO_TEST_CASE(a_model_finds_deaths_of_runs_it_never_saw) {
+  auto report = nlohmann::json::parse(trained().report());
+  BOOST_TEST_MESSAGE(report.dump(1));
+  BOOST_TEST(report["validation"]["roc_auc"].get<double>() > 0.9);
+  BOOST_TEST(report["validation"]["event_recall"].get<double>() >= 0.75);
+  BOOST_TEST(report["validation"]["brier"].get<double>()
+             < report["validation"]["base_rate"].get<double>());
+}
+
+BOOST_AUTO_TEST_CASE(the_risk_of_a_leaking_node_rises_and_names_memory) {
+  auto run = make_run(101, synthetic_trouble::leak);
+  auto p = make_predictor(true);
+  play(p, run, *run.info.trouble_start_ms - 1000);
+  BOOST_TEST(risk_of(p, run.info.node).probability < 0.3);
+  p = make_predictor(true);
+  play(p, run, *run.info.death_ms - 4000);
+  const auto& risk = risk_of(p, run.info.node);
+  BOOST_TEST(risk.probability > 0.5);
+  BOOST_TEST(risk.calibrated);
+  BOOST_REQUIRE(!risk.reasons.empty());
+  BOOST_TEST((risk.reasons[0].metric == "process.rss_ratio"
+              || risk.reasons[0].metric == "process.vsize_ratio"));
+  BOOST_TEST(risk.reasons[0].text.find("rising") != std::string::npos);
+  BOOST_TEST_MESSAGE(risk.reasons[0].text);
+  for (const auto& other : p.risks())
+    if (other.node != run.info.node) BOOST_TEST(other.probability < 0.5);
+}
+
+BOOST_AUTO_TEST_CASE(memory_that_grows_and_stops_is_no_death) {
+  auto run = make_run(102, synthetic_trouble::plateau);
+  auto p = make_predictor(true);
+  play(p, run, *run.info.trouble_start_ms + 30'000);
+  BOOST_TEST(risk_of(p, run.info.node).probability < 0.5);
+}
+
+BOOST_AUTO_TEST_CASE(silence_never_makes_a_risk_fall) {
+  auto run = make_run(103, synthetic_trouble::leak);
+  auto p = make_predictor(true);
+  auto last = *run.info.death_ms - 2000;
+  play(p, run, last);
+  double before = risk_of(p, run.info.node).probability,
+         width = risk_of(p, run.info.node).uncertainty;
+  for (int64_t silent_s = 1; silent_s <= 60; silent_s += 3) {
+    p.score(at(last + 1000 * silent_s));
+    const auto& now = risk_of(p, run.info.node);
+    BOOST_TEST(now.probability >= before - 1e-12);
+    if (silent_s > 2) {
+      BOOST_TEST(now.uncertainty >= width);
+      BOOST_TEST(now.reasons.front().text.find("no telemetry for") != std::string::npos);
+    }
+    before = std::max(before, now.probability);
+    width = now.uncertainty;
+  }
+  BOOST_TEST(width >= 0.5);
+}
+
+BOOST_AUTO_TEST_CASE(a_node_that_never_spoke_is_not_healthy) {
+  auto p = make_predictor(true);
+  const auto& risks = p.score(at(1000));
+  BOOST_REQUIRE(risks.size() == 6u);
+  BOOST_TEST(risks[0].uncertainty == 0.5);
+  BOOST_TEST(std::isinf(risks[0].input_age_s));
+  BOOST_TEST(!risks[0].calibrated);
+}
+
+BOOST_AUTO_TEST_CASE(a_dead_node_has_no_risk_and_a_new_life_starts_over) {
+  auto run = make_run(104, synthetic_trouble::leak);
+  auto p = make_predictor(true);
+  play(p, run, *run.info.death_ms - 2000);
+  auto dead = up(run.info.node.value.c_str());
+  dead.state = node_state::dead;
+  p.set_nodes({dead}, false);
+  p.score(at(*run.info.death_ms));
+  BOOST_TEST(p.risks().size() == 5u);
+  p.set_nodes({up(run.info.node.value.c_str(), 2)}, false);
+  p.score(at(*run.info.death_ms + 1000));
+  BOOST_TEST(std::isinf(risk_of(p, run.info.node).input_age_s));
+  // What the old life sends late does not count for the new one.
+  p.add(run.rows.back().rows, at(*run.info.death_ms + 1000));
+}
+
+BOOST_AUTO_TEST_CASE(without_a_model_the_heuristic_speaks_and_says_so) {
+  auto run = make_run(105, synthetic_trouble::leak);
+  auto p = make_predictor(false);
+  play(p, run, *run.info.death_ms - 3000);
+  const auto& risk = risk_of(p, run.info.node);
+  BOOST_TEST(risk.probability > 0.5);
+  BOOST_TEST(!risk.calibrated);
+  BOOST_TEST(risk.model == "heuristic");
+  BOOST_TEST(!risk.reasons.empty());
+}
+
+BOOST_AUTO_TEST_CASE(the_history_is_bounded) {
+  auto p = make_predictor(false);
+  for (int i = 0; i < 500; ++i) p.score(at(1000 * i));
+  BOOST_TEST(p.history(node_id{"n1"})->size() == 120u);
+  BOOST_TEST(!p.history(node_id{"n9"}));
+}
+
+BOOST_AUTO_TEST_CASE(a_model_survives_its_file_bit_for_bit) {
+  auto again = model::parse(trained().serialize());
+  BOOST_REQUIRE_MESSAGE(again, (again ? "" : to_string(again.error())));
+  BOOST_TEST(again->version() == trained().version());
+  for (size_t i = 0; i < twenty_runs().size(); i += 37)
+    BOOST_TEST(again->predict(twenty_runs().row(i)).probability
+               == trained().predict(twenty_runs().row(i)).probability);
+}
+
+BOOST_AUTO_TEST_CASE(damaged_and_foreign_models_are_refused) {
+  auto good = trained().serialize();
+  auto code = [](std::string_view file) { return model::parse(file).error().code; };
+  BOOST_TEST((code("") == errc::malformed));
+  BOOST_TEST((code("something else") == errc::malformed));
+  BOOST_TEST((code(good.substr(0, 12)) == errc::malformed));
+  BOOST_TEST((code(good.substr(0, good.size() / 2)) == errc::checksum));
+  for (size_t at = 8; at < good.size(); at += good.size() / 13 + 1) {
+    auto bad = good;
+    bad[at] = static_cast<char>(bad[at] ^ 0x40);
+    BOOST_TEST((code(bad) == errc::checksum));
+  }
+  BOOST_TEST((model::load("/nonexistent/model").error().code == errc::not_found));
+}
+
+BOOST_AUTO_TEST_CASE(a_model_of_other_windows_is_refused_and_the_one_before_stays) {
+  auto p = make_predictor(true);
+  model other(
+      make_scales({1, 2, 3}, 12, 2), trained().typical(),
+      [] {
+        training_rows rows;
+        rows.width = features().size();
+        for (int i = 0; i < 40; ++i) {
+          rows.values.insert(rows.values.end(), rows.width, i % 2 ? 1.0 : 0.0);
+          rows.labels.push_back(static_cast<uint8_t>(i % 2));
+        }
+        return std::shared_ptr<const scorer>(std::move(*train_logistic(rows)));
+      }(),
+      {}, "{}");
+  auto refused = p.use(std::move(other));
+  BOOST_REQUIRE(!refused);
+  BOOST_TEST((refused.error().code == errc::unsupported));
+  BOOST_TEST(p.model_version() == trained().version());
+}
+
+BOOST_AUTO_TEST_CASE(forest_and_logistic_learn_and_survive_their_bytes) {
+  training_rows rows;
+  rows.width = features().size();
+  for (int i = 0; i < 2000; ++i) { // two parts; feature 5 tells
+    for (size_t c = 0; c < rows.width; ++c)
+      rows.values.push_back(static_cast<double>((i * 31 + static_cast<int>(c) * 17) % 101));
+    rows.labels.push_back(rows.values[rows.values.size() - rows.width + 5] > 80 ? 1 : 0);
+  }
+  auto forest = train_forest(rows, {});
+  auto logistic = train_logistic(rows);
+  BOOST_REQUIRE(forest.has_value());
+  BOOST_REQUIRE(logistic.has_value());
+  for (auto* machine : {&*forest, &*logistic}) {
+    double sum[2] = {0, 0}, n[2] = {0, 0};
+    for (size_t i = 0; i < rows.size(); ++i) {
+      double score = (*machine)->score(rows.row(i));
+      BOOST_TEST_REQUIRE(score >= 0.0);
+      BOOST_TEST_REQUIRE(score <= 1.0);
+      sum[rows.labels[i]] += score;
+      n[rows.labels[i]] += 1;
+    }
+    BOOST_TEST(sum[1] / n[1] > sum[0] / n[0] + 0.4, (*machine)->kind());
+    std::stringstream file;
+    (*machine)->save(file);
+    auto again = (*machine)->kind() == "forest" ? load_forest(file, rows.width)
+                                                : load_logistic(file, rows.width);
+    BOOST_REQUIRE(again.has_value());
+    for (size_t i = 0; i < rows.size(); i += 7)
+      BOOST_TEST((*again)->score(rows.row(i)) == (*machine)->score(rows.row(i)));
+    std::stringstream narrow(file.str()), torn(file.str().substr(0, file.str().size() / 2));
+    BOOST_TEST(!load_logistic(narrow, 3));
+    BOOST_TEST(!load_forest(torn, rows.width));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(training_twice_gives_the_same_bytes) {
+  training_options options;
+  options.trees = 6;
+  options.rows_max = 400;
+  BOOST_TEST(train(twenty_runs(), scales, options)->serialize()
+             == train(twenty_runs(), scales, options)->serialize());
+}
+
+BOOST_AUTO_TEST_CASE(too_few_runs_are_a_clear_error) {
+  dataset few;
+  auto run = make_run(1);
+  add_run(few, run.info, run.rows, scales, 1000);
+  auto m = train(few, scales, {});
+  BOOST_REQUIRE(!m);
+  BOOST_TEST((m.error().code == errc::invalid_argument));
+}
+
+BOOST_AUTO_TEST_CASE(missing_and_infinite_features_still_give_a_probability) {
+  std::vector<double> row(features().size(), std::nan(""));
+  row[3] = INFINITY;
+  auto p = trained().predict(row);
+  BOOST_TEST(p.probability >= 0.0);
+  BOOST_TEST(p.probability <= 1.0);
+}
+
+BOOST_AUTO_TEST_CASE(rows_whose_future_is_unknown_are_left_out) {
+  run_info run;
+  run.node.value = "n1";
+  run.end_ms = 100'000;
+  node_id n1{"n1"}, n2{"n2"};
+  BOOST_TEST(!label_of(run, n1, 95'000, 10)); // it may die at 101 s
+  BOOST_TEST(*label_of(run, n1, 90'000, 10) == 0);
+  run.death_ms = 60'000;
+  BOOST_TEST(*label_of(run, n1, 49'999, 10) == 0);
+  BOOST_TEST(*label_of(run, n1, 50'000, 10) == 1);
+  BOOST_TEST(!label_of(run, n1, 60'000, 10));
+  BOOST_TEST(*label_of(run, n2, 59'000, 10) == 0);
+}
+
+BOOST_AUTO_TEST_CASE(thinning_keeps_weights_in_step) {
+  std::vector<size_t> all(twenty_runs().size());
+  std::iota(all.begin(), all.end(), size_t{0});
+  auto chosen = choose_rows(twenty_runs(), all, 500);
+  BOOST_TEST(chosen.rows.size() == 500u);
+  double weight = 0;
+  for (double w : chosen.weight) weight += w;
+  BOOST_TEST(weight == static_cast<double>(all.size()), boost::test_tools::tolerance(1e-9));
+  BOOST_TEST((choose_rows(twenty_runs(), all, 500).rows == chosen.rows));
+}
+
+BOOST_AUTO_TEST_CASE(calibration_turns_scores_into_frequencies) {
+  std::vector<scored_label> rows;
+  for (uint32_t i = 0; i < 1000; ++i) { // score 0.2 means 0.5 here, 0.8 means 0.9
+    rows.push_back({0.2, static_cast<uint8_t>(i % 2), 1, i % 50});
+    rows.push_back({0.8, static_cast<uint8_t>(i % 10 != 0), 1, i % 50});
+  }
+  auto c = calibration::fit(rows);
+  BOOST_TEST(std::fabs(c.probability(0.2) - 0.5) < 0.02);
+  BOOST_TEST(std::fabs(c.probability(0.8) - 0.9) < 0.02);
+  BOOST_TEST(c.probability(0.5) > c.probability(0.2));
+  BOOST_TEST(c.probability(1e9) <= 0.999);
+  for (double s = 0; s < 1; s += 0.01) BOOST_TEST(c.probability(s) <= c.probability(s + 0.01));
+  BOOST_TEST(calibration::fit({{0.1, 0, 1, 0}, {0.3, 0, 1, 1}}).empty());
+}
+
+BOOST_AUTO_TEST_CASE(evaluation_agrees_with_hand_counted_figures) {
+  // Scores 0.9 0.8 0.7 0.1 with labels 1 0 1 0: 3 of 4 pairs in order; precision at the hits 1 and
+  // 2/3.
+  std::vector<judged_row> rows;
+  double scores[] = {0.9, 0.8, 0.7, 0.1};
+  for (int i = 0; i < 4; ++i)
+    rows.push_back({"r", node_id{"n"}, i * 1000, scores[i], static_cast<uint8_t>(i % 2 == 0), 1});
+  auto e = evaluate_by_run(rows, {{"r", {node_id{"n"}, 5000, "leak"}}}, 10, 0.5);
+  BOOST_TEST(e.roc_auc == 0.75);
+  BOOST_TEST(e.pr_auc == (1 + 2.0 / 3) / 2, boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(e.event_recall == 1.0);
+  BOOST_TEST(*e.runs.at(0).lead_s == 4.0); // the second row in a row above 0.5 stood at 1 s
+  BOOST_TEST(e.runs.at(0).false_alarms == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(live_scoring_and_training_see_the_same_bits) {
+  auto run = make_run(7, synthetic_trouble::errors);
+  dataset rows;
+  add_run(rows, run.info, run.rows, scales, 500);
+  feature_engine live(scales);
+  feature_table table;
+  size_t next = 0, compared = 0;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    while (next < run.rows.size() && run.rows[next].received_ms <= rows.time_ms[i]) {
+      live.add(run.rows[next].rows, run.rows[next].received_ms);
+      ++next;
+    }
+    live.table(rows.time_ms[i], table);
+    for (size_t k = 0; k < table.nodes.size(); ++k)
+      if (table.nodes[k] == rows.node[i]) {
+        BOOST_TEST(
+            std::memcmp(table.row(k).data(), rows.row(i).data(), features().size() * sizeof(double))
+            == 0);
+        ++compared;
+      }
+  }
+  BOOST_TEST(compared == rows.size());
+}

@@ -1,0 +1,226 @@
+#include <boost/test/unit_test.hpp>
+
+#include "tests/support/board_world.hpp"
+
+using namespace harbinger;
+using harbinger::test::board_world;
+
+BOOST_FIXTURE_TEST_CASE(a_zone_brings_a_ready_copy_of_every_partition_of_its_member, board_world) {
+  step();
+  BOOST_TEST(prefetchers.empty());
+  risk("n1", 0.9);
+  step();
+  BOOST_TEST(prefetchers.size() == 4u);
+  BOOST_TEST(count("prefetch_started") == 4u);
+  BOOST_TEST(!row(0).copies.at(0).ready);
+  report_copies();
+  step();
+  for (uint32_t i = 0; i < 4; ++i) BOOST_TEST(row(i).copies.at(0).ready);
+  BOOST_TEST(count("prefetch_ready") == 4u);
+  for (int i = 0; i < 50; ++i) step();
+  BOOST_TEST(events.size() == 8u);
+}
+
+BOOST_FIXTURE_TEST_CASE(the_start_event_says_why_whereto_and_who_was_rejected, board_world) {
+  risk("n1", 0.9);
+  step();
+  const auto& f = events.at(0).fields;
+  BOOST_TEST(f.at("source") == "n1");
+  BOOST_TEST(f.at("bytes") == std::to_string(1 << 20));
+  BOOST_TEST(f.at("reason").find("in zone 1") != std::string::npos);
+  BOOST_TEST(f.at("rejected").find("n1: in zone 1") != std::string::npos);
+  BOOST_TEST(f.at("rejected").find("n2: already a replica") != std::string::npos);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_lost_compare_and_swap_is_tried_again_from_the_new_row, board_world) {
+  risk("n1", 0.9);
+  auto actions = board.step(catalog, config, now);
+  auto answer = book.answer(actions.ask.at(0), catalog, config, true, now);
+  auto change = board.placed(actions.ask.at(0).partition, answer, catalog, now).swap.at(0);
+  auto other = *catalog.partition(change.row.id);
+  other.revision = revision{++revisions};
+  catalog.put(other);
+  auto lost = apply(change);
+  BOOST_TEST((lost.error().code == errc::conflict));
+  settle(board.swapped(change.row.id, lost, catalog, config, now));
+  BOOST_TEST(prefetchers.empty());
+  now += board.answer_within;
+  step();
+  BOOST_TEST(prefetchers.size() == 4u);
+}
+
+BOOST_FIXTURE_TEST_CASE(one_decision_a_partition_is_under_way_at_a_time, board_world) {
+  risk("n1", 0.9);
+  auto first = board.step(catalog, config, now);
+  BOOST_TEST(first.ask.size() == 4u);
+  BOOST_TEST(board.step(catalog, config, now).ask.empty());
+  auto change = board.placed(first.ask[0].partition,
+                             book.answer(first.ask[0], catalog, config, true, now), catalog, now);
+  auto again = board.placed(first.ask[0].partition,
+                            book.answer(first.ask[0], catalog, config, true, now), catalog, now);
+  BOOST_TEST(change.swap.size() == 1u);
+  BOOST_TEST(again.swap.empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_view_that_lags_behind_the_reply_starts_no_second_copy, board_world) {
+  risk("n1", 0.9);
+  auto old_view = catalog;
+  step();
+  BOOST_TEST(prefetchers.size() == 4u);
+  auto actions = board.step(old_view, config, now);
+  BOOST_TEST(actions.ask.empty());
+  BOOST_TEST(actions.cancel.empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_restarted_board_takes_over_the_copies_with_their_ids, board_world) {
+  risk("n1", 0.9);
+  step();
+  auto before = row(0).copies;
+  board = protection_board{term{1}, board.copies_begun()};
+  prefetchers.clear();
+  risk("n1", 0.9);
+  report_copies();
+  step();
+  BOOST_TEST(prefetchers.size() == 4u);
+  BOOST_TEST((prefetchers.begin()->second.copy == before.at(0).copy));
+  BOOST_TEST(row(0).copies.size() == 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(
+    a_copy_of_another_maker_is_left_to_him_until_it_begins_or_three_seconds_passed, board_world) {
+  auto r = row(0);
+  r.copies = {{node_id{"n5"}, copy_id{77}, false}};
+  r.revision = revision{++revisions};
+  catalog.put(r);
+  step();
+  step(milliseconds(2900));
+  BOOST_TEST(prefetchers.empty());
+  step();
+  BOOST_TEST(prefetchers.size() == 1u);
+  r = row(1);
+  r.copies = {{node_id{"n5"}, copy_id{78}, false}};
+  catalog.put(r);
+  tell_replica(r.id, "n5", replica_role::copy, copy_id{78}, replica_state::copying, false);
+  step();
+  BOOST_TEST(prefetchers.size() == 2u);
+}
+
+BOOST_FIXTURE_TEST_CASE(
+    copies_on_a_dead_node_leave_the_catalog_without_a_command_and_are_made_elsewhere, board_world) {
+  risk("n1", 0.9);
+  step();
+  auto lost = row(0).copies.at(0).node;
+  set_state(lost.value, node_state::dead);
+  step(), step();
+  BOOST_REQUIRE(row(0).copies.size() == 1u);
+  BOOST_TEST(row(0).copies[0].node != lost);
+  for (const auto& d : drops) BOOST_TEST(d.node != lost);
+  BOOST_TEST(prefetchers.count({row(0).id, lost}) == 0u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_copy_that_was_given_up_is_dropped_and_made_on_another_node, board_world) {
+  risk("n1", 0.9);
+  step();
+  auto bad = row(0).copies.at(0);
+  auto progress = prefetch_progress{row(0).id, bad.copy, false, true, 0, "no progress"};
+  prefetchers.erase({row(0).id, bad.node});
+  settle(board.progress(progress, catalog, now));
+  BOOST_TEST(count("prefetch_failed") == 1u);
+  step(), step();
+  BOOST_TEST(drops.at(0).node == bad.node);
+  BOOST_REQUIRE(row(0).copies.size() == 1u);
+  BOOST_TEST(row(0).copies[0].node != bad.node);
+  BOOST_TEST(row(0).copies[0].copy > bad.copy);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_copy_with_another_digest_is_replaced, board_world) {
+  risk("n1", 0.9);
+  step();
+  report_copies();
+  step();
+  auto bad = row(0).copies.at(0);
+  auto s = *board.status({row(0).id, bad.node});
+  s.digest_differs = true;
+  s.caught_up = false;
+  board.replicas({s});
+  step(), step();
+  BOOST_TEST(row(0).copies.at(0).copy > bad.copy);
+}
+
+BOOST_FIXTURE_TEST_CASE(after_a_failover_the_prefetchers_hear_of_the_new_primary, board_world) {
+  risk("n1", 0.9);
+  step();
+  auto r = row(0);
+  r.primary = node_id{"n2"};
+  r.sync_set = {node_id{"n2"}};
+  r.epoch = epoch{2};
+  catalog.put(r);
+  set_state("n1", node_state::dead);
+  step();
+  BOOST_TEST(prefetchers.at({r.id, r.copies[0].node}).sources.at(0).node == node_id{"n2"});
+}
+
+BOOST_FIXTURE_TEST_CASE(a_copy_that_became_a_replica_needs_no_prefetcher_any_more, board_world) {
+  risk("n1", 0.9);
+  step();
+  auto r = row(0);
+  r.sync_set.push_back(r.copies[0].node);
+  r.copies.clear();
+  r.revision = revision{++revisions};
+  catalog.put(r);
+  step();
+  BOOST_TEST(prefetchers.size() == 3u);
+  BOOST_TEST(drops.empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(without_a_candidate_the_failure_is_told_once_and_asked_again, board_world) {
+  risk("n1", 0.9);
+  for (auto n : {"n3", "n4", "n5", "n6"}) set_state(n, node_state::suspect);
+  for (int i = 0; i < 100; ++i) step();
+  BOOST_TEST(count("prefetch_failed") == 4u);
+  BOOST_TEST(events.at(0).fields.at("rejected").find("n5: not up: suspect") != std::string::npos);
+  set_state("n5", node_state::up);
+  for (int i = 0; i < 20; ++i) step();
+  BOOST_TEST(prefetchers.size() == 4u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_copy_is_evicted_when_its_zone_is_long_gone, board_world) {
+  risk("n1", 0.9);
+  step();
+  report_copies();
+  step();
+  risk("n1", 0);
+  step();
+  step(milliseconds(601'000));
+  step();
+  BOOST_TEST(row(0).copies.empty());
+  BOOST_TEST(drops.size() == 4u);
+  BOOST_TEST(prefetchers.empty());
+  BOOST_TEST(count("prefetch_evicted") == 4u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_restore_is_made_by_its_method_before_everything_else, board_world) {
+  config.prefetch.concurrent_max = 1;
+  risk("n1", 0.9);
+  auto r = row(3);
+  r.sync_set = {node_id{"n1"}};
+  catalog.put(r);
+  board.restore({r.id, restore_method::checkpoint_tail});
+  step();
+  BOOST_REQUIRE(prefetchers.size() == 1u);
+  BOOST_TEST(prefetchers.begin()->second.partition == r.id);
+  BOOST_TEST((prefetchers.begin()->second.method == restore_method::checkpoint_tail));
+}
+
+BOOST_AUTO_TEST_CASE(a_predictor_stuck_at_one_starts_no_more_copies_than_the_budget) {
+  board_world w(10, 200);
+  w.config.prefetch.concurrent_max = 5;
+  w.risk("n1", 1.0);
+  for (int i = 0; i < 20; ++i) w.step();
+  BOOST_TEST(w.prefetchers.size() <= 5u);
+  for (int i = 0; i < 200; ++i) {
+    w.report_copies();
+    w.step();
+  }
+  BOOST_TEST(w.prefetchers.size() == 200u);
+}

@@ -1,0 +1,667 @@
+#include <boost/test/unit_test.hpp>
+
+#include <functional>
+#include <random>
+
+#include "catalog/catalog.hpp"
+#include "recovery/recovery_desk.hpp"
+
+using namespace harbinger;
+using namespace harbinger::recovery;
+
+namespace {
+
+/// A node as the centre sees it: keeps the rules of a replica, in memory.
+struct fake_node {
+  bool up = true;
+  incarnation life{1};
+  std::map<partition_id, replica_report> replicas;
+};
+
+/// Catalog, nodes and a desk between them. Commands and swaps wait in queues until `run` carries
+/// them out.
+struct world {
+  std::map<std::string, fake_node> nodes;
+  catalog_view catalog;
+  recovery_settings settings;
+  std::unique_ptr<recovery_desk> desk;
+  time_point now{std::chrono::hours(1)};
+  std::vector<send_command> commands;
+  std::vector<swap_row> swaps;
+  std::vector<raise> raised;
+  std::vector<partition_id> wanted;
+  std::optional<drill_report> drilled;
+  bool caught_up_at_once = true;
+  std::function<void()> before_swap = [] {};
+  std::map<std::string, int> sent; ///< by message type
+
+  world(int node_count = 4, uint32_t partitions = 4, uint32_t replicas = 2) {
+    catalog.set_revision(term{1}, revision{0});
+    for (int i = 1; i <= node_count; ++i) join("n" + std::to_string(i), incarnation{1});
+    commit(catalog::create_volume(catalog, {"vol", partitions, replicas}, {"rack"}));
+    restart_centre();
+  }
+  void commit(result<partition_map> delta) {
+    BOOST_REQUIRE_MESSAGE(delta, (delta ? "" : to_string(delta.error())));
+    catalog.apply(*delta);
+    if (desk) take(desk->step(*delta, now));
+  }
+  void join(const std::string& name, incarnation life) {
+    nodes[name].up = true;
+    nodes[name].life = life;
+    node_hello hello;
+    hello.node = node_id{name};
+    hello.life = life;
+    hello.data_endpoint = "tcp://" + name;
+    hello.attributes = {{"rack", name}};
+    commit(catalog::register_node(catalog, hello));
+    for (auto& [id, r] : nodes[name].replicas) hello.replicas.push_back(r);
+    if (desk) take(desk->step(hello, now));
+  }
+  void restart_centre() {
+    commands.clear();
+    swaps.clear();
+    desk = std::make_unique<recovery_desk>(settings, 2000);
+    take(desk->step(catalog.whole(), now));
+  }
+  void take(actions todo) {
+    for (auto& a : todo) {
+      if (auto* c = std::get_if<send_command>(&a)) commands.push_back(*c);
+      if (auto* s = std::get_if<swap_row>(&a)) swaps.push_back(*s);
+      if (auto* r = std::get_if<raise>(&a)) raised.push_back(*r);
+      if (auto* w = std::get_if<want_copy>(&a)) wanted.push_back(w->what.partition);
+      if (auto* d = std::get_if<drill_ended>(&a)) drilled = d->report;
+    }
+  }
+  /// What a node answers; nothing: it is down.
+  std::optional<result<std::optional<replica_report>>> obey(fake_node& node, const command& what) {
+    if (!node.up) return std::nullopt;
+    if (auto* c = std::get_if<configure_replica>(&what)) {
+      ++sent["configure"];
+      auto& r = node.replicas[c->partition];
+      if (c->epoch < r.epoch) return fail(errc::stale_epoch);
+      r.partition = c->partition;
+      if (c->epoch > r.epoch || c->revision > r.revision) {
+        r.epoch = c->epoch, r.revision = c->revision, r.role = c->role;
+        r.state = replica_state::following;
+      }
+      r.caught_up.clear();
+      if (caught_up_at_once)
+        for (auto& j : c->joiners)
+          if (nodes[j.node.value].up) r.caught_up.push_back(j.node);
+      return std::optional(r);
+    }
+    if (auto* s = std::get_if<seal_replica>(&what)) {
+      ++sent["seal"];
+      auto it = node.replicas.find(s->partition);
+      if (it == node.replicas.end()) return fail(errc::unknown_partition);
+      auto& r = it->second;
+      if (s->epoch < r.epoch || (s->epoch == r.epoch && r.role != replica_role::sealed))
+        return fail(errc::stale_epoch);
+      r.epoch = s->epoch;
+      r.role = replica_role::sealed;
+      r.state = replica_state::detached;
+      return std::optional(r);
+    }
+    if (auto* d = std::get_if<drop_replica>(&what)) {
+      ++sent["drop"];
+      node.replicas.erase(d->partition);
+      return std::optional<replica_report>{};
+    }
+    auto& copy = std::get<start_copy>(what);
+    ++sent["copy"];
+    auto& r = node.replicas[copy.partition];
+    r = replica_report{};
+    r.partition = copy.partition;
+    r.copy = copy.copy;
+    r.state = replica_state::following;
+    r.copied_bytes = 1000;
+    r.version = nodes[copy.sources.front().node.value].replicas[copy.partition].version;
+    return std::optional<replica_report>{};
+  }
+  void carry_out() {
+    for (int i = 0; i < 200 && !(commands.empty() && swaps.empty()); ++i) {
+      for (auto& c : std::exchange(commands, {})) {
+        auto answer = obey(nodes[c.node.value], c.what);
+        take(desk->step(command_ended{c.op, answer ? std::move(*answer) : fail(errc::timeout)},
+                        now));
+      }
+      for (auto& s : std::exchange(swaps, {})) {
+        before_swap();
+        auto delta = catalog::change(catalog, s.change);
+        if (delta)
+          commit(delta);
+        else
+          BOOST_TEST_MESSAGE(to_string(delta.error()));
+        take(desk->step(
+            swap_ended{s.op, delta ? result<partition_row>(delta->partitions.front())
+                                   : result<partition_row>(tl::unexpected<error>(delta.error()))},
+            now));
+      }
+    }
+    BOOST_REQUIRE(commands.empty()); // it comes to rest
+  }
+  void report(const std::string& name) {
+    node_report m;
+    m.node = node_id{name};
+    m.life = nodes[name].life;
+    for (auto& [id, r] : nodes[name].replicas) m.replicas.push_back(r);
+    take(desk->step(m, now));
+  }
+  void run(uint32_t ms) {
+    for (uint32_t t = 0; t < ms; t += 50) {
+      now += milliseconds(50);
+      if (t % 500 == 0)
+        for (auto& [name, node] : nodes)
+          if (node.up) report(name);
+      take(desk->step(look{}, now));
+      carry_out();
+    }
+  }
+  void lose(const std::string& name) {
+    nodes[name].up = false;
+    take(desk->step(node_lost{node_id{name}, nodes[name].life, 700, "silent"}, now));
+    commit(catalog::set_state(catalog, {node_id{name}, nodes[name].life, node_state::dead, ""}));
+    carry_out();
+  }
+  /// Every replica of the partition's sync set gets so many writes.
+  void write(partition_id id, uint64_t n) {
+    auto& row = *catalog.partition(id);
+    for (auto& m : row.sync_set) {
+      auto& v = nodes[m.value].replicas[id].version;
+      v = {row.epoch, seq_no{v.seq.value + n}};
+    }
+  }
+  const partition_row& row(uint32_t index = 0) {
+    return *catalog.partition(make_partition_id(1, index));
+  }
+  partition_id id(uint32_t index = 0) { return make_partition_id(1, index); }
+  std::string secondary(uint32_t index = 0) {
+    for (auto& m : row(index).sync_set)
+      if (m != row(index).primary) return m.value;
+    return "";
+  }
+  size_t events(const std::string& kind) {
+    return static_cast<size_t>(
+        std::count_if(raised.begin(), raised.end(), [&](auto& r) { return r.kind == kind; }));
+  }
+  /// A ready copy of the partition on a node that has none yet.
+  std::string copy_of(uint32_t index, bool ready = true) {
+    for (auto& [name, node] : nodes) {
+      if (!node.up || catalog_view::mentions(row(index), node_id{name})) continue;
+      auto changed = row(index);
+      changed.copies.push_back({node_id{name}, copy_id{7}, ready});
+      std::sort(changed.copies.begin(), changed.copies.end());
+      replica_report r;
+      r.partition = id(index);
+      r.copy = copy_id{7};
+      r.epoch = row(index).epoch;
+      r.state = replica_state::following;
+      r.version = nodes[row(index).primary.value].replicas[id(index)].version;
+      node.replicas[id(index)] = r;
+      commit(catalog::change(catalog, {row(index).revision, changed, "prefetch"}));
+      report(name);
+      return name;
+    }
+    return "";
+  }
+};
+
+} // namespace
+
+BOOST_FIXTURE_TEST_CASE(new_volume_gets_its_first_primaries, world) {
+  run(500);
+  for (uint32_t i = 0; i < 4; ++i) {
+    auto& r = nodes[row(i).primary.value].replicas[id(i)];
+    BOOST_TEST((row(i).epoch == epoch{2}));
+    BOOST_TEST((r.role == replica_role::primary));
+    BOOST_TEST((nodes[secondary(i)].replicas[id(i)].role == replica_role::secondary));
+    BOOST_TEST(row(i).sync_set.size() == 2u);
+  }
+  BOOST_TEST(desk->rows(now).empty());
+  auto before = sent;
+  run(5000);
+  BOOST_TEST((sent == before)); // at rest nothing is sent
+}
+
+BOOST_FIXTURE_TEST_CASE(lost_primary_is_replaced_by_its_secondary, world) {
+  run(500);
+  write(id(), 10);
+  auto old = row().primary.value, next = secondary();
+  auto epoch_before = row().epoch;
+  lose(old);
+  run(200);
+  BOOST_TEST(row().primary.value == next);
+  BOOST_TEST(row().epoch.value == epoch_before.value + 1);
+  BOOST_TEST((row().history.back() == epoch_start{row().epoch, seq_no{11}}));
+  BOOST_TEST(row().sync_set == std::vector<node_id>{node_id{next}},
+             boost::test_tools::per_element());
+  BOOST_TEST((nodes[next].replicas[id()].role == replica_role::primary));
+  BOOST_TEST(events("partition_available") >= 1u);
+  BOOST_TEST(wanted.size() >= 1u); // a copy is asked for
+}
+
+BOOST_FIXTURE_TEST_CASE(ready_copy_becomes_the_new_secondary_with_the_promotion, world) {
+  run(500);
+  write(id(), 10);
+  auto copy = copy_of(0);
+  run(100);
+  wanted.clear();
+  auto old = row().primary.value;
+  lose(old);
+  run(500);
+  BOOST_TEST(row().sync_set.size() == 2u);
+  BOOST_TEST(catalog_view::mentions(row(), node_id{copy}));
+  BOOST_TEST(row().copies.empty());
+  BOOST_TEST(row().joiners.empty());
+  BOOST_TEST((nodes[copy].replicas[id()].role == replica_role::secondary));
+  BOOST_TEST(std::count(wanted.begin(), wanted.end(), id()) == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(recovery_is_finished_when_every_partition_has_all_replicas, world) {
+  run(500);
+  for (uint32_t i = 0; i < 4; ++i) copy_of(i);
+  run(100);
+  lose("n1");
+  run(500);
+  BOOST_TEST(events("recovery_finished") == 1u);
+  BOOST_TEST(events("node_dead") == 1u);
+  for (uint32_t i = 0; i < 4; ++i) BOOST_TEST(row(i).sync_set.size() >= 2u);
+  auto o = desk->outages();
+  BOOST_REQUIRE(o.size() == 1u);
+  BOOST_TEST(o[0].over());
+}
+
+BOOST_AUTO_TEST_CASE(highest_version_of_all_that_answer_wins) {
+  world w{4, 1, 3};
+  w.run(500);
+  w.write(w.id(), 10);
+  auto old = w.row().primary;
+  std::vector<std::string> members;
+  for (auto& m : w.row().sync_set)
+    if (m != old) members.push_back(m.value);
+  w.nodes[members[1]].replicas[w.id()].version.seq.value +=
+      3; // it got appends that the other did not
+  w.caught_up_at_once = false;
+  w.lose(old.value);
+  w.run(200);
+  BOOST_TEST(w.row().primary.value == members[1]);
+  BOOST_TEST((w.row().history.back().first_seq == seq_no{14}));
+  BOOST_TEST(w.row().sync_set.size() == 1u);
+  // The one behind is a prefix of the winner's log: it comes back by catching up, not by a copy.
+  BOOST_TEST(w.row().joiners == std::vector<node_id>{node_id{members[0]}},
+             boost::test_tools::per_element());
+  w.caught_up_at_once = true;
+  w.run(500);
+  BOOST_TEST(w.row().sync_set.size() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(slow_member_is_waited_for_until_patience_is_over) {
+  world w{4, 1, 3};
+  w.run(500);
+  w.write(w.id(), 10);
+  auto old = w.row().primary.value;
+  w.nodes[old].up = false;
+  w.commit(catalog::set_state(w.catalog, {node_id{old}, incarnation{1}, node_state::dead, ""}));
+  BOOST_REQUIRE(w.commands.size() == 2u);
+  auto answered = w.commands[0], silent = w.commands[1];
+  w.commands.clear();
+  auto reply = w.obey(w.nodes[answered.node.value], answered.what);
+  w.take(w.desk->step(command_ended{answered.op, *reply}, w.now));
+  BOOST_TEST(w.swaps.empty());
+  w.now += milliseconds(1900);
+  w.take(w.desk->step(look{}, w.now));
+  BOOST_TEST(w.swaps.empty());
+  w.now += milliseconds(200);
+  w.take(w.desk->step(look{}, w.now));
+  BOOST_TEST(w.swaps.size() == 1u);
+  BOOST_TEST((w.swaps[0].change.row.primary == answered.node));
+  BOOST_TEST(w.swaps[0].change.row.sync_set.size() == 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(dead_secondary_leaves_the_sync_set, world) {
+  run(500);
+  auto gone = secondary();
+  auto epoch_before = row().epoch;
+  lose(gone);
+  run(200);
+  BOOST_TEST(row().sync_set.size() == 1u);
+  BOOST_TEST((row().epoch == epoch_before)); // no failover
+  auto& primary = nodes[row().primary.value].replicas[id()];
+  BOOST_TEST((primary.revision == row().revision)); // it knows, so its writes go on
+}
+
+BOOST_FIXTURE_TEST_CASE(nobody_left_makes_the_partition_wait_for_a_member, world) {
+  run(500);
+  write(id(), 10);
+  auto a = row().primary.value, b = secondary();
+  lose(b);
+  nodes[a].up = false; // before the secondary's leaving could be answered, say
+  lose(a);
+  run(1000);
+  BOOST_TEST(row().primary.value == "");
+  BOOST_TEST(!row().sync_set.empty());
+  BOOST_TEST(events("partition_unavailable") >= 1u);
+  auto epoch_before = row().epoch;
+  join(row().sync_set.front().value, incarnation{2});
+  run(500);
+  BOOST_TEST((row().primary == row().sync_set.front()));
+  BOOST_TEST(row().epoch > epoch_before);
+}
+
+BOOST_FIXTURE_TEST_CASE(member_that_was_out_of_the_sync_set_is_never_promoted, world) {
+  run(500);
+  write(id(), 10);
+  auto a = row().primary.value, b = secondary();
+  lose(b);
+  run(200);
+  write(id(), 10); // acknowledged by a alone
+  lose(a);
+  run(200);
+  join(b, incarnation{2}); // has the first ten only
+  run(1000);
+  BOOST_TEST(row().primary.value == "");
+  join(a, incarnation{2});
+  run(1000);
+  BOOST_TEST(row().primary.value == a);
+  BOOST_TEST((nodes[a].replicas[id()].version.seq == seq_no{20}));
+}
+
+BOOST_FIXTURE_TEST_CASE(restarted_primary_gets_a_new_epoch_even_if_it_wins, world) {
+  run(500);
+  write(id(), 10);
+  auto epoch_before = row().epoch;
+  join(row().primary.value, incarnation{2});
+  run(300);
+  BOOST_TEST(row().epoch.value == epoch_before.value + 1);
+  BOOST_TEST(row().sync_set.size() == 2u);
+  BOOST_TEST(desk->rows(now).empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(restarted_secondary_just_goes_on, world) {
+  run(500);
+  // A node that is secondary of partition 0; its own primaries do change.
+  auto epoch_before = row().epoch;
+  auto name = secondary();
+  join(name, incarnation{2});
+  run(300);
+  BOOST_TEST((row().epoch == epoch_before));
+  BOOST_TEST(row().sync_set.size() == 2u);
+}
+
+BOOST_FIXTURE_TEST_CASE(empty_disk_never_passes_for_a_member, world) {
+  run(500);
+  write(id(), 10);
+  auto wiped = row().primary.value, other = secondary();
+  nodes[wiped].replicas.clear();
+  join(wiped, incarnation{2});
+  run(300);
+  BOOST_TEST(row().primary.value == other);
+  BOOST_TEST(row().sync_set.size() == 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(secondary_with_an_empty_disk_leaves_and_is_not_created_anew, world) {
+  run(500);
+  write(id(), 10);
+  auto wiped = secondary();
+  nodes[wiped].replicas.clear();
+  join(wiped, incarnation{2});
+  run(missing_patience_ms + 2000);
+  BOOST_TEST(row().sync_set.size() == 1u);
+  BOOST_TEST(nodes[wiped].replicas.count(id()) == 0u);
+}
+
+BOOST_FIXTURE_TEST_CASE(returning_stale_replica_is_dropped_with_the_true_history, world) {
+  run(500);
+  write(id(), 10);
+  auto old = row().primary.value;
+  nodes[old].replicas[id()].version.seq.value += 5;
+  lose(old);
+  run(500);
+  join(old, incarnation{2});
+  run(recovery_desk::stray_patience_ms + 3000);
+  BOOST_TEST(nodes[old].replicas.count(id()) == 0u);
+  BOOST_TEST(events("replica_dropped") >= 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(last_replica_of_a_partition_that_nobody_serves_is_kept, world) {
+  run(500);
+  write(id(), 10);
+  auto old = row().primary.value;
+  lose(old);
+  run(500);
+  lose(row().primary.value);
+  join(old, incarnation{2});
+  run(recovery_desk::stray_patience_ms + 3000);
+  BOOST_TEST(nodes[old].replicas.count(id()) == 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(lost_configure_heals_by_itself, world) {
+  run(500);
+  auto& r = nodes[secondary()].replicas[id()];
+  r.revision = revision{0};
+  r.role = replica_role::sealed;
+  run(1500);
+  BOOST_TEST((r.role == replica_role::secondary));
+  BOOST_TEST((r.revision == row().revision));
+}
+
+BOOST_FIXTURE_TEST_CASE(fenced_primary_gets_a_new_epoch, world) {
+  run(500);
+  auto before = row().epoch;
+  nodes[row().primary.value].replicas[id()].role = replica_role::sealed;
+  run(1500);
+  BOOST_TEST(row().epoch > before);
+  BOOST_TEST((nodes[row().primary.value].replicas[id()].role == replica_role::primary));
+}
+
+BOOST_FIXTURE_TEST_CASE(seal_without_swap_is_finished_by_the_next_centre, world) {
+  run(500);
+  write(id(), 10);
+  auto old = row().primary.value;
+  nodes[secondary()].replicas[id()].epoch = epoch{row().epoch.value + 1};
+  nodes[secondary()].replicas[id()].role = replica_role::sealed;
+  restart_centre(); // the one that sealed is gone; the old primary lives
+  run(1500);
+  BOOST_TEST((row().epoch == epoch{3}));
+  BOOST_TEST(row().sync_set.size() == 2u);
+  BOOST_TEST(desk->rows(now).empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(joiner_that_dies_or_never_catches_up_leaves_again, world) {
+  run(500);
+  copy_of(0);
+  caught_up_at_once = false;
+  lose(secondary());
+  run(300);
+  BOOST_REQUIRE(row().joiners.size() == 1u);
+  auto joiner = row().joiners.front().value;
+  run(join_patience_ms + 1000);
+  BOOST_TEST(row().joiners.empty());
+  BOOST_TEST(!catalog_view::mentions(row(), node_id{joiner}));
+  BOOST_TEST(std::count(wanted.begin(), wanted.end(), id()) > 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(caught_up_of_an_older_configuration_does_not_count, world) {
+  run(500);
+  copy_of(0);
+  caught_up_at_once = false;
+  lose(secondary());
+  run(300);
+  BOOST_REQUIRE(row().joiners.size() == 1u);
+  auto report = nodes[row().primary.value].replicas[id()];
+  report.caught_up = row().joiners;
+  report.revision = revision{row().revision.value - 1};
+  node_report m;
+  m.node = row().primary;
+  m.life = incarnation{1};
+  m.replicas = {report};
+  take(desk->step(m, now));
+  BOOST_TEST(swaps.empty());
+  m.replicas[0].revision = row().revision;
+  take(desk->step(m, now));
+  BOOST_TEST(swaps.size() == 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(diverged_or_unready_copies_do_not_join, world) {
+  run(500);
+  write(id(), 10);
+  auto copy = copy_of(0, false);
+  lose(secondary());
+  run(300);
+  BOOST_TEST(row().joiners.empty());
+  nodes[copy].replicas[id()].version = {epoch{1}, seq_no{99}};
+  report(copy);
+  auto ready = row();
+  ready.copies[0].ready = true;
+  commit(catalog::change(catalog, {row().revision, ready, "ready"}));
+  run(700);
+  BOOST_TEST(row().joiners.empty());
+  BOOST_TEST(row().sync_set.size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(prefix_is_told_from_divergence) {
+  epoch_history h{{epoch{2}, seq_no{1}}, {epoch{4}, seq_no{11}}, {epoch{5}, seq_no{21}}};
+  BOOST_TEST(prefix_of(h, {epoch{2}, seq_no{10}}));
+  BOOST_TEST(!prefix_of(h, {epoch{2}, seq_no{11}}));
+  BOOST_TEST(prefix_of(h, {epoch{4}, seq_no{20}}));
+  BOOST_TEST(!prefix_of(h, {epoch{4}, seq_no{21}}));
+  BOOST_TEST(!prefix_of(h, {epoch{3}, seq_no{5}}));
+  BOOST_TEST(!prefix_of(h, {epoch{1}, seq_no{5}}));
+  BOOST_TEST(prefix_of(h, {epoch{5}, seq_no{1000}}));
+  BOOST_TEST(prefix_of(h, {epoch{0}, seq_no{0}}));
+}
+
+BOOST_FIXTURE_TEST_CASE(failovers_run_in_bounded_numbers, world) {
+  run(500);
+  settings.concurrent_max = 1;
+  restart_centre();
+  run(1000);
+  nodes["n1"].up = nodes["n2"].up = false;
+  for (auto name : {"n1", "n2"})
+    commit(catalog::set_state(catalog, {node_id{name}, incarnation{1}, node_state::dead, ""}));
+  auto seals = std::count_if(commands.begin(), commands.end(),
+                             [](auto& c) { return std::holds_alternative<seal_replica>(c.what); });
+  BOOST_TEST(seals == 1);
+  carry_out();
+  run(3000);
+  for (uint32_t i = 0; i < 4; ++i)
+    if (!row(i).primary.value.empty()) BOOST_TEST(nodes[row(i).primary.value].up);
+}
+
+BOOST_FIXTURE_TEST_CASE(lost_swap_race_is_taken_up_with_the_new_row, world) {
+  run(500);
+  write(id(), 10);
+  auto old = row().primary.value;
+  bool once = true;
+  before_swap = [&] {
+    if (!std::exchange(once, false)) return;
+    for (uint32_t i = 0; i < 4; ++i) { // somebody else adds a copy at this very moment
+      auto changed = row(i);
+      for (auto& [name, node] : nodes)
+        if (node.up && !catalog_view::mentions(changed, node_id{name})) {
+          changed.copies = {{node_id{name}, copy_id{9}, false}};
+          break;
+        }
+      commit(catalog::change(catalog, {row(i).revision, changed, "prefetch"}));
+    }
+  };
+  lose(old);
+  run(500);
+  BOOST_TEST(row().primary.value != old);
+  BOOST_TEST(row().copies.size() == 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(drill_gives_up_a_secondary_and_makes_it_anew, world) {
+  run(500);
+  write(id(0), 10);
+  write(id(1), 10);
+  auto node = secondary();
+  take(desk->step(begin_drill{1, {{id(0), id(1)}, restore_method::full_rebuild}}, now));
+  carry_out();
+  run(1000);
+  BOOST_REQUIRE(drilled);
+  BOOST_TEST(drilled->each.size() == 2u);
+  for (auto& part : drilled->each) {
+    BOOST_TEST(part.failure == "");
+    BOOST_TEST(part.bytes == 1000u);
+  }
+  BOOST_TEST(secondary() == node); // on the same node
+  BOOST_TEST(sent["copy"] == 2);
+  BOOST_TEST(row().copies.empty());
+  BOOST_TEST(wanted.empty());
+  run(2000);
+  BOOST_TEST(desk->rows(now).empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(drill_of_what_can_not_be_drilled_says_why, world) {
+  run(500);
+  lose(secondary());
+  run(200);
+  take(desk->step(begin_drill{1, {{id(0), make_partition_id(9, 9)}, restore_method::pull}}, now));
+  run(100);
+  BOOST_REQUIRE(drilled);
+  for (auto& part : drilled->each) BOOST_TEST(part.failure != "");
+}
+
+/// Random deaths, restarts, wiped disks, centre restarts and writes: P1 (one primary an epoch), P2
+/// (no acknowledged write lost while a sync member lives), P5.
+BOOST_AUTO_TEST_CASE(promises_hold_in_random_histories) {
+  auto seed = std::random_device{}();
+  BOOST_TEST_MESSAGE("seed " << seed);
+  std::mt19937 random{seed};
+  for (int round = 0; round < 30; ++round) {
+    world w{5, 6, 2 + static_cast<uint32_t>(round % 2)};
+    w.run(500);
+    std::map<partition_id, uint64_t> acknowledged;
+    std::map<std::pair<partition_id, epoch>, node_id> leaders;
+    for (int i = 0; i < 60; ++i) {
+      auto name = "n" + std::to_string(1 + random() % 5);
+      switch (random() % 6) {
+      case 0:
+        if (w.nodes[name].up) w.lose(name);
+        break;
+      case 1:
+      case 2:
+        if (!w.nodes[name].up) w.join(name, incarnation{w.nodes[name].life.value + 1});
+        break;
+      case 3: w.restart_centre(); break;
+      case 4:
+        if (random() % 4 == 0) w.join(name, incarnation{w.nodes[name].life.value + 1});
+        break;
+      default: break;
+      }
+      for (auto& [id, row] : w.catalog.partitions()) {
+        // A write is acknowledged when the configured primary and every member of its sync set have
+        // it.
+        if (row.primary.value.empty()) continue;
+        auto& p = w.nodes[row.primary.value];
+        auto r = p.replicas.find(id);
+        bool serves = p.up && r != p.replicas.end() && r->second.role == replica_role::primary
+                      && r->second.epoch == row.epoch && row.primary_life == p.life;
+        bool all = std::all_of(row.sync_set.begin(), row.sync_set.end(), [&](auto& m) {
+          return w.nodes[m.value].up && w.nodes[m.value].replicas[id].epoch == row.epoch;
+        });
+        if (!serves) continue;
+        auto [leader, first] = leaders.try_emplace({id, row.epoch}, row.primary);
+        BOOST_REQUIRE_MESSAGE(leader->second == row.primary, "P1, seed " << seed);
+        BOOST_REQUIRE_MESSAGE(r->second.version.seq.value >= acknowledged[id], "P2, seed " << seed);
+        if (!all) continue;
+        w.write(id, 1 + random() % 3);
+        for (auto& j : row.joiners)
+          if (w.nodes[j.value].up) w.nodes[j.value].replicas[id].version = r->second.version;
+        acknowledged[id] = r->second.version.seq.value;
+      }
+      w.run(50 * (1 + static_cast<uint32_t>(random() % 30)));
+    }
+    for (auto& [name, node] : w.nodes)
+      if (!node.up) w.join(name, incarnation{node.life.value + 1});
+    w.run(5000);
+    for (auto& [id, row] : w.catalog.partitions()) {
+      BOOST_REQUIRE_MESSAGE(!row.primary.value.empty(), "seed " << seed);
+      BOOST_REQUIRE_MESSAGE(w.nodes[row.primary.value].replicas[id].version.seq.value
+                                >= acknowledged[id],
+                            "P2 at the end, seed " << seed);
+    }
+  }
+}

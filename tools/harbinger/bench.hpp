@@ -1,0 +1,49 @@
+#pragma once
+
+/// What `harbinger bench` measures: one row a question, each beside its opponent, measured in turn
+/// in the same run.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/result.hpp"
+
+namespace harbinger {
+
+struct bench_row {
+  std::string name;   ///< of the benchmark
+  std::string metric; ///< what was measured
+  double value = 0.0; ///< median
+  std::string unit;
+  std::string opponent; ///< what it is compared with
+  double opponent_value = 0.0;
+  double ratio = 0.0;  ///< value / opponent_value, or the other way round for times: more is better
+  double target = 0.0; ///< wanted ratio
+  uint64_t runs = 0;
+  double min = 0.0, max = 0.0; ///< of value
+};
+
+enum class better : uint8_t { more, less };
+bench_row make_row(std::string name, std::string metric, std::string unit, better which,
+                   std::vector<double> values, std::string opponent,
+                   std::vector<double> opponent_values, double target);
+
+struct bench_options {
+  uint32_t runs = 5;
+  std::function<void(const std::string&)> say;
+};
+using bench_rows = std::vector<bench_row>;
+
+/// Samples a second through receive, decode, gate and features, against receive and msgpack::unpack
+/// alone.
+result<bench_rows> bench_ingest(const bench_options& options);
+/// Bytes a second of a partition's copy from store to store over loopback, against the slower of
+/// raw disk and raw socket.
+result<bench_rows> bench_prefetch(const bench_options& options);
+/// Recovery of a dead node's partitions on real processes: from copies, by checkpoint + tail, by
+/// full rebuild.
+result<bench_rows> bench_recovery(const bench_options& options);
+
+} // namespace harbinger

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "app/exit_code.hpp"
+
+namespace harbinger {
+
+/// `harbinger client ...`: the client library from the command line.
+struct client_target {
+  std::string central; ///< control endpoint
+  bool json = false;
+};
+
+exit_code client_put(const client_target& target, const std::string& volume, const std::string& key,
+                     const std::string& value);
+exit_code client_erase(const client_target& target, const std::string& volume,
+                       const std::string& key);
+exit_code client_get(const client_target& target, const std::string& volume,
+                     const std::string& key);
+/// `partition`: an index in the volume, or "all".
+exit_code client_scan(const client_target& target, const std::string& volume,
+                      const std::string& partition, const std::string& from, uint32_t limit);
+
+struct client_load_options {
+  std::string volume;
+  uint32_t writers = 2;
+  uint32_t readers = 1;
+  double seconds = 10;     ///< 0: until Ctrl-C
+  double writes_per_s = 0; ///< of each writer; 0: as fast as it goes
+  uint32_t value_bytes = 512;
+  std::string acks; ///< every acknowledged write becomes a line of this file: volume, key, checksum
+                    ///< of the value
+  std::string verify; ///< no load: read back what such a file holds
+};
+/// Prints what was done. failure: a write was refused for good, a read saw the wrong value, or the
+/// verification found a loss.
+exit_code client_load(const client_target& target, const client_load_options& options);
+
+} // namespace harbinger

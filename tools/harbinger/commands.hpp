@@ -1,0 +1,13 @@
+#pragma once
+
+/// Subcommands of `harbinger` that parse their own command line. `argv[0]` is "harbinger NAME", the
+/// options follow. Each returns an exit code of app/exit_code.hpp, answers --help itself, and ends
+/// cleanly at Ctrl-C.
+
+namespace harbinger {
+
+int run_campaign(int argc, char** argv); ///< campaign.cpp
+int run_demo(int argc, char** argv);     ///< demo.cpp
+int run_bench(int argc, char** argv);    ///< bench.cpp
+
+} // namespace harbinger

@@ -1,0 +1,94 @@
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include <CLI/CLI.hpp>
+
+#include "app/demo.hpp"
+#include "app/exit_code.hpp"
+#include "app/process.hpp"
+#include "commands.hpp"
+
+namespace harbinger {
+
+namespace {
+
+/// The committed recordings: in the source tree that this program was built in, or installed beside
+/// it.
+std::string find_recordings() {
+  for (const char* relative : {"/../../../data/campaign", "/../share/harbinger/campaign"}) {
+    auto path = own_directory() + relative;
+    std::error_code code;
+    if (std::filesystem::is_directory(path, code))
+      return std::filesystem::canonical(path, code).string();
+  }
+  return {};
+}
+
+bool write_file(const std::string& file, const std::string& text) {
+  std::ofstream out(file);
+  out << text;
+  out.close();
+  if (!out) std::fprintf(stderr, "harbinger demo: can not write %s\n", file.c_str());
+  return bool(out);
+}
+
+int conclude(const demo_report& report, const std::string& json_file) {
+  std::printf("\n%s", to_table(report).c_str());
+  bool written = json_file.empty() || write_file(json_file, to_json(report));
+  auto broken = broken_promises(report);
+  for (const auto& what : broken) std::printf("\n  NOT AS PROMISED: %s", what.c_str());
+  if (!broken.empty()) std::printf("\n");
+  return to_int(broken.empty() && written ? exit_code::ok : exit_code::failure);
+}
+
+} // namespace
+
+int run_demo(int argc, char** argv) {
+  demo_options options;
+  options.seed = static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()
+                                       / 1000 % 1'000'000);
+  options.recordings = find_recordings();
+  std::string trouble = "memory_leak", json_file;
+  CLI::App app{"Show the whole way on real processes: trouble, warning, copies, death, recovery",
+               "harbinger demo"};
+  app.add_option("--trouble", trouble, "what befalls a node")
+      ->check(CLI::IsMember({"memory_leak", "cpu_starvation", "error_storm"}))
+      ->capture_default_str();
+  app.add_option("--seed", options.seed, "which node, when, how (default: by the clock)");
+  app.add_option("--json", json_file, "write the measurements to this file");
+  app.add_option("--mib", options.mib_per_partition, "metadata in each partition, MiB")
+      ->check(CLI::Range(0.01, 1024.0))
+      ->capture_default_str();
+  app.add_option("--recordings", options.recordings, "recorded runs to train the model on");
+  app.add_option("--directory", options.directory,
+                 "where the cluster lives (default: a temporary directory)");
+  app.add_flag("--keep", options.keep, "leave state, logs and configuration behind");
+  app.add_option("--programs", options.programs,
+                 "directory of harbingerd (default: beside this program)");
+  CLI11_PARSE(app, argc, argv);
+  options.trouble = *parse_enum<trouble_kind>(trouble);
+  if (options.recordings.empty()) {
+    std::fprintf(
+        stderr,
+        "harbinger demo: no recordings to train on (data/campaign); name them with --recordings\n");
+    return to_int(exit_code::refused);
+  }
+  options.say = [](const std::string& text) {
+    std::printf("%s\n", text.c_str());
+    std::fflush(stdout);
+  };
+  catch_interrupts();
+  std::printf("seed %llu\n", static_cast<unsigned long long>(options.seed));
+  auto report = harbinger::run_demo(options);
+  if (report) return conclude(*report, json_file);
+  if (report.error().code == errc::cancelled) {
+    std::printf("interrupted; everything is stopped\n");
+    return 130;
+  }
+  std::fprintf(stderr, "harbinger demo: %s\n", to_string(report.error()).c_str());
+  return to_int(exit_code::failure);
+}
+
+} // namespace harbinger
