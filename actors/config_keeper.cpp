@@ -67,20 +67,34 @@ result<std::string> commit_settings(config_self self, const context_ptr& ctx, se
   return changes_document(e.changes);
 }
 
+result<std::string> config_text(const context_ptr& ctx) {
+  return ctx->config_file.empty() ? result<std::string>{""} : read_text_file(ctx->config_file);
+}
+
 result<std::string> change_settings(config_self self, const context_ptr& ctx, const char* kind,
                                     std::map<std::string, std::string> overrides,
                                     uint64_t undoes = 0) {
   auto& s = self->state;
+  // Only a reload looks at the file: what is being edited there must not slip in with another
+  // change.
+  auto text = std::string_view{kind} != "reload" && s.file_text ? result<std::string>{*s.file_text}
+                                                                : config_text(ctx);
+  if (!text) return tl::unexpected<error>(text.error());
   config_history proposed;
   proposed.add(s.history.make(kind, {}, overrides, ctx->wall_clock(), undoes));
-  auto next = effective_settings(ctx->role, ctx->config_file, proposed, ctx->config_changes);
+  auto next = effective_settings(ctx->role, *text, ctx->config_file, proposed, ctx->config_changes);
   if (!next) return tl::unexpected<error>(next.error());
   if (next->state_dir != ctx->config->state_dir)
     return fail(errc::invalid_argument, "state_dir: can not change while running");
   auto changes = differences(*s.now, *next);
   auto e = s.history.make(kind, changes, std::move(overrides), ctx->wall_clock(), undoes);
-  if (changes.empty() && e.before == e.after && undoes == 0) return changes_document({});
-  return commit_settings(self, ctx, std::move(*next), std::move(e));
+  if (changes.empty() && e.before == e.after && undoes == 0) {
+    s.file_text = std::move(*text);
+    return changes_document({});
+  }
+  auto done = commit_settings(self, ctx, std::move(*next), std::move(e));
+  if (done) s.file_text = std::move(*text);
+  return done;
 }
 
 result<std::string> set_one(config_self self, const context_ptr& ctx, const config_set& wanted) {
@@ -171,11 +185,16 @@ config_keeper(config_keeper_actor::stateful_pointer<config_keeper_state> self, c
   auto history = read_config_journal(ctx->config->state_dir);
   if (!history) throw std::runtime_error(to_string(history.error()));
   s.history = std::move(*history);
-  auto derived = effective_settings(ctx->role, ctx->config_file, s.history, ctx->config_changes);
-  if (derived)
+  auto text = config_text(ctx);
+  auto derived =
+      text ? effective_settings(ctx->role, *text, ctx->config_file, s.history, ctx->config_changes)
+           : result<settings>{tl::unexpected<error>(text.error())};
+  if (derived) {
     s.now = std::make_shared<const settings>(std::move(*derived));
-  else if (!ctx->config_file.empty())
+    s.file_text = std::move(*text);
+  } else if (!ctx->config_file.empty()) {
     spdlog::warn("config_unreadable reason=\"{}\" kept=start", to_string(derived.error()));
+  }
   self->delayed_send(self, tell_period, tick{1});
   return {
       [=](tick) {

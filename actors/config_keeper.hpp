@@ -2,6 +2,8 @@
 
 #include <map>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "actors/context.hpp"
 #include "app/config_history.hpp"
@@ -15,7 +17,8 @@ namespace harbinger {
 struct config_keeper_state {
   static constexpr const char* name = "config_keeper";
   config_history history;
-  std::shared_ptr<const settings> now;    ///< never null
+  std::shared_ptr<const settings> now;  ///< never null
+  std::optional<std::string> file_text; ///< as it was when it was taken last; none: it could not be
   std::map<std::string, caf::actor> told; ///< which incarnation of each follower knows `now`
 };
 

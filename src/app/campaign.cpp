@@ -22,12 +22,12 @@ using steady = std::chrono::steady_clock;
 constexpr double trouble_max_s = 75;
 
 constexpr std::array mixture{
-    trouble_kind::memory_leak,    trouble_kind::cpu_starvation, trouble_kind::error_storm,
-    trouble_kind::memory_plateau, trouble_kind::memory_leak,    trouble_kind::cpu_starvation,
-    trouble_kind::error_storm,    trouble_kind::load_burst,     trouble_kind::memory_leak,
-    trouble_kind::cpu_starvation, trouble_kind::error_storm,    trouble_kind::short_stalls,
-    trouble_kind::memory_leak,    trouble_kind::few_errors,     trouble_kind::error_storm,
-    trouble_kind::none,
+    trouble_kind::memory_leak, trouble_kind::cpu_starvation, trouble_kind::error_storm,
+    trouble_kind::bulk_load,   trouble_kind::memory_leak,    trouble_kind::cpu_starvation,
+    trouble_kind::error_storm, trouble_kind::memory_plateau, trouble_kind::memory_leak,
+    trouble_kind::load_burst,  trouble_kind::cpu_starvation, trouble_kind::error_storm,
+    trouble_kind::bulk_load,   trouble_kind::memory_leak,    trouble_kind::short_stalls,
+    trouble_kind::few_errors,  trouble_kind::bulk_load,      trouble_kind::none,
 };
 
 class one_run {
@@ -67,6 +67,7 @@ private:
 
   result<> record();
   result<> start();
+  result<> bulk_load();
   result<> trouble(load& traffic);
 
   const campaign_options& options_;
@@ -94,7 +95,7 @@ result<> one_run::start() {
     preload_options p;
     p.control_endpoint = cluster_->control_endpoint();
     p.volume = volume;
-    p.bytes_per_partition = static_cast<uint64_t>(random(0.5, 3.0) * (1 << 20));
+    p.bytes_per_partition = static_cast<uint64_t>(random(0.5, 8.0) * (1 << 20));
     if (auto filled = preload(p); !filled)
       return fail(filled.error().code, "preload: " + filled.error().detail);
   }
@@ -124,8 +125,22 @@ result<> one_run::record() {
   return {};
 }
 
+result<> one_run::bulk_load() {
+  info_.trouble_start_ms = moment_now().wall_time.value;
+  if (auto made = cluster_->create_volume("bulk", 12, 2, seconds(10)); !made) return made;
+  preload_options p;
+  p.control_endpoint = cluster_->control_endpoint();
+  p.volume = "bulk";
+  p.bytes_per_partition = static_cast<uint64_t>(random(2, 10) * (1 << 20));
+  auto filled = preload(p);
+  if (!filled) return fail(filled.error().code, "bulk load: " + filled.error().detail);
+  summary_ = std::to_string(filled->bytes >> 20) + " MiB filled in";
+  return {};
+}
+
 result<> one_run::trouble(load& traffic) {
   if (kind_ == trouble_kind::none) return {};
+  if (kind_ == trouble_kind::bulk_load) return bulk_load();
   auto& node = cluster_->nodes()[engine_() % cluster_->nodes().size()];
   auto used = address_space_of(node.daemon.pid());
   trouble_plan plan(kind_, info_.seed,

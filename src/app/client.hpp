@@ -26,8 +26,8 @@ struct client_options {
 };
 
 /// Writes are applied at least once: an attempt without an answer is repeated. A write that fails
-/// with errc::timeout may or may not have taken effect (the detail says "outcome unknown"), one
-/// with any other code has not... unless the detail says so too. Reads are safe to repeat.
+/// with errc::timeout and a detail that begins with "outcome unknown" may or may not have taken
+/// effect; one that fails otherwise has not. Reads are safe to repeat.
 class client {
 public:
   /// `central` is the centre's control endpoint. Fetches the partition map: timeout when nobody

@@ -111,13 +111,12 @@ void config_history::add(entry e) {
     entries_.erase(entries_.begin(), entries_.begin() + entries_max / 2);
 }
 
-result<settings> effective_settings(daemon_role role, const std::string& file,
-                                    const config_history& history,
+result<settings> effective_settings(daemon_role role, std::string_view text,
+                                    const std::string& file, const config_history& history,
                                     const std::vector<config_change>& command_line) {
   auto changes = history.overrides();
   changes.insert(changes.end(), command_line.begin(), command_line.end());
-  return file.empty() ? parse_settings(role, "", "command line", changes)
-                      : load_settings(role, file, changes);
+  return parse_settings(role, text, file, changes);
 }
 
 std::string config_journal_path(const std::string& state_dir) {

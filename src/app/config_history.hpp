@@ -49,10 +49,10 @@ private:
   std::vector<entry> entries_;
 };
 
-/// The file, what was set at run time, the command line: the settings that hold. Also at start of a
-/// daemon.
-result<settings> effective_settings(daemon_role role, const std::string& file,
-                                    const config_history& history,
+/// The file's text, what was set at run time, the command line: the settings that hold. Also at
+/// start of a daemon. `file` only serves messages.
+result<settings> effective_settings(daemon_role role, std::string_view text,
+                                    const std::string& file, const config_history& history,
                                     const std::vector<config_change>& command_line);
 /// <state_dir>/config.journal; an empty history when there is none.
 result<config_history> read_config_journal(const std::string& state_dir);

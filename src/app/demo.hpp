@@ -17,7 +17,7 @@ struct demo_options {
   trouble_kind trouble = trouble_kind::memory_leak;
   uint64_t seed = 0;
   uint32_t nodes = 6;
-  double mib_per_partition = 3; ///< metadata preloaded into each
+  double mib_per_partition = 6; ///< metadata preloaded into each
   uint32_t partitions = 12;     ///< of each of the two volumes
   std::string recordings;       ///< what the model is trained on
   std::string directory;        ///< empty: a temporary one

@@ -30,7 +30,8 @@ trouble_plan::trouble_plan(trouble_kind kind, uint64_t seed, uint64_t room_bytes
   noise_ = between(engine, 0.02, 0.15);
   phase_ = between(engine, 0, 100);
   switch (kind_) {
-  case trouble_kind::none: duration_s_ = 0; break;
+  case trouble_kind::none:
+  case trouble_kind::bulk_load: duration_s_ = 0; break;
   case trouble_kind::memory_leak:
     peak_ = room_bytes_ * 1.05;
     break; // reaches the limit at about the nominal time
@@ -50,12 +51,13 @@ double trouble_plan::noise(double t_s) const {
 
 trouble_effect trouble_plan::at(double t_s) const {
   trouble_effect effect;
-  if (kind_ == trouble_kind::none || t_s < 0) return effect;
+  if (duration_s_ <= 0 || t_s < 0) return effect;
   double progress = t_s / duration_s_;
   double wobble = 1.0 + noise_ * noise(t_s);
   double grown = std::pow(progress, curve_) * wobble;
   switch (kind_) {
-  case trouble_kind::none: break;
+  case trouble_kind::none:
+  case trouble_kind::bulk_load: break;
   case trouble_kind::memory_leak: // a leak never gives anything back: no noise that could fall
     effect.hold_bytes = static_cast<uint64_t>(peak_ * std::pow(progress, curve_));
     break;

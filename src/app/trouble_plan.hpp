@@ -24,10 +24,11 @@ enum class trouble_kind : uint8_t {
   memory_plateau, ///< memory grows, stays, is freed
   short_stalls,   ///< a few hiccups
   few_errors,     ///< some errors in the log
+  bulk_load,      ///< a new volume is filled; the campaign does it, nothing is done to a node
 };
 constexpr auto enum_names(trouble_kind) {
-  return std::array{"none",       "memory_leak",    "cpu_starvation", "error_storm",
-                    "load_burst", "memory_plateau", "short_stalls",   "few_errors"};
+  return std::array{"none",           "memory_leak",  "cpu_starvation", "error_storm", "load_burst",
+                    "memory_plateau", "short_stalls", "few_errors",     "bulk_load"};
 }
 constexpr bool is_fatal(trouble_kind kind) {
   return kind == trouble_kind::memory_leak || kind == trouble_kind::cpu_starvation

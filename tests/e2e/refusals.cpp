@@ -48,7 +48,8 @@ BOOST_AUTO_TEST_CASE(a_port_in_use_is_refused_with_its_address_and_exit_code) {
   auto refused = run_daemon(directory, {"central", "--config", directory + "/config.toml", "--set",
                                         "state_dir=" + live.cluster->directory() + "/other"});
   BOOST_TEST(refused.code == to_int(exit_code::in_use), refused.output);
-  BOOST_TEST(says(refused, live.cluster->control_endpoint().substr(std::string{"tcp://"}.size())), refused.output);
+  BOOST_TEST(says(refused, live.cluster->control_endpoint().substr(std::string{"tcp://"}.size())),
+             refused.output);
 }
 
 BOOST_AUTO_TEST_CASE(a_mistake_in_the_configuration_is_refused_with_file_line_and_reason) {

@@ -249,7 +249,8 @@ struct world {
     for (const auto& s : current.sync) configure(s);
   }
   void begin_failover() {
-    failover = change{epoch{current.epoch.value + 1}, {}, current.sync, now + milliseconds(1500)};
+    failover = change{
+        epoch{current.epoch.value + 1}, {}, current.sync, now + milliseconds(50 + pick(1000))};
     for (const auto& s : current.sync) seal(s);
   }
   void seal(const node_id& id) {

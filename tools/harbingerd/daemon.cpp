@@ -43,12 +43,11 @@ unix_ms wall_clock_now() {
   return unix_ms{duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count()};
 }
 
-void set_up_log(const std::string& level) {
+void set_up_log() {
   auto log = spdlog::stderr_logger_mt("harbinger");
   log->set_pattern("time=%Y-%m-%dT%H:%M:%S.%e level=%l %v");
   spdlog::set_default_logger(log);
   spdlog::flush_on(spdlog::level::info);
-  set_log_level(level);
 }
 
 result<> open_resources(context& ctx) {
@@ -173,14 +172,18 @@ void block_daemon_signals() {
 }
 
 exit_code run_daemon(const daemon_options& options) {
-  auto first = load_settings(options.role, options.config_file, options.changes);
+  set_up_log();
+  auto text = read_text_file(options.config_file);
+  if (!text) return refuse_start(text.error());
+  auto first = parse_settings(options.role, *text, options.config_file, options.changes);
   if (!first) return refuse_start(first.error());
-  set_up_log(first->log_level);
+  set_log_level(first->log_level);
   auto lock = state_dir_lock::take(first->state_dir);
   if (!lock) return refuse_start(lock.error());
   auto history = read_config_journal(first->state_dir);
   if (!history) return refuse_start(history.error());
-  auto config = effective_settings(options.role, options.config_file, *history, options.changes);
+  auto config =
+      effective_settings(options.role, *text, options.config_file, *history, options.changes);
   if (!config) {
     auto why = config.error();
     why.detail += " (together with " + config_journal_path(first->state_dir)

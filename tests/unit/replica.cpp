@@ -1,0 +1,212 @@
+#include <boost/test/unit_test.hpp>
+
+#include "replica/replica_host.hpp"
+
+using namespace harbinger;
+using namespace harbinger::replication;
+
+namespace {
+
+constexpr auto partition = make_partition_id(1, 0);
+
+/// One replica host; the test plays its store, its peers and the centre.
+struct host_fixture {
+  time_point now{std::chrono::hours(1)};
+  proposal_memory memory;
+  limits bounds;
+  replica_host host{node_id{"n1"}, bounds, memory, 0};
+  partition_head stored;
+  actions last;
+
+  template <class T>
+  std::vector<T> of() const {
+    std::vector<T> found;
+    for (const auto& a : last)
+      if (auto* x = std::get_if<T>(&a)) found.push_back(*x);
+    return found;
+  }
+  node_address at(std::string name) { return {node_id{name}, "tcp://" + name}; }
+  /// Carries out all writes among the last actions.
+  void write_all() {
+    for (auto todo = of<write_store>(); !todo.empty(); todo = of<write_store>()) {
+      actions next;
+      for (const auto& w : todo) {
+        stored.partition = partition;
+        stored.epoch = std::max(stored.epoch, w.write.epoch);
+        if (w.write.change && w.write.change->role) stored.role = *w.write.change->role;
+        if (w.write.change && w.write.change->state) stored.state = *w.write.change->state;
+        for (const auto& e : w.write.entries) {
+          if (stored.history.empty() || stored.history.back().epoch != e.version.epoch)
+            stored.history.push_back({e.version.epoch, e.version.seq});
+          stored.version = e.version;
+        }
+        stored.committed = std::max(stored.committed, w.write.committed);
+        for (auto& a : host.written(w.id, stored, now)) next.push_back(std::move(a));
+      }
+      last = std::move(next);
+    }
+  }
+  void configure(uint64_t epoch, uint64_t revision, replica_role role,
+                 std::vector<std::string> members, std::vector<std::string> joiners = {}) {
+    configure_replica c;
+    c.partition = partition;
+    c.epoch.value = epoch;
+    c.revision.value = revision;
+    c.role = role;
+    c.primary = at("n1");
+    for (auto& m : members) c.sync_set.push_back(at(m));
+    for (auto& j : joiners) c.joiners.push_back(at(j));
+    last = host.configure(1, c, std::nullopt, now);
+  }
+  void put(token from) { last = host.put(from, {partition, {{op_kind::put, {"k"}, {"v"}}}}, now); }
+  void acknowledge(uint64_t request, version durable) {
+    last = host.append_answered(request, append_ok{partition, durable.epoch, durable}, now);
+  }
+  append_request from_primary(uint64_t epoch, version previous, std::vector<version> entries,
+                              uint64_t committed = 0) {
+    append_request r{partition, harbinger::epoch{epoch}, node_id{"n9"}, previous,
+                     {},        seq_no{committed}};
+    for (auto v : entries) r.entries.push_back({v, {{op_kind::put, {"k"}, {"v"}}}});
+    return r;
+  }
+};
+
+version v(uint64_t e, uint64_t s) { return {epoch{e}, seq_no{s}}; }
+
+} // namespace
+
+BOOST_FIXTURE_TEST_SUITE(replica_, host_fixture)
+
+BOOST_AUTO_TEST_CASE(
+    the_client_hears_of_a_write_only_after_every_member_and_the_own_store_have_it) {
+  configure(1, 1, replica_role::primary, {"n1", "n2", "n3"});
+  write_all();
+  last = host.tick(now);
+  // Both members are asked for their state before anything is proposed.
+  std::vector<send_append> hellos;
+  configure(1, 1, replica_role::primary, {"n1", "n2", "n3"}); // again: nothing changes
+  now += bounds.append_timeout;
+  last = host.tick(now);
+  hellos = of<send_append>();
+  BOOST_REQUIRE_EQUAL(hellos.size(), 2u);
+  put(7);
+  BOOST_TEST(of<send_append>().empty());
+  acknowledge(hellos[0].request, {});
+  BOOST_TEST(of<send_append>().empty());
+  acknowledge(hellos[1].request, {});
+  auto appends = of<send_append>();
+  BOOST_REQUIRE_EQUAL(appends.size(), 2u);
+  BOOST_REQUIRE_EQUAL(appends[0].message.entries.size(), 1u);
+  acknowledge(appends[0].request, v(1, 1));
+  BOOST_TEST(of<write_store>().empty());
+  acknowledge(appends[1].request, v(1, 1));
+  BOOST_TEST(of<answer_put>().empty());
+  auto commit = of<write_store>();
+  BOOST_REQUIRE_EQUAL(commit.size(), 1u);
+  stored.version = v(1, 1);
+  stored.committed = seq_no{1};
+  last = host.written(commit[0].id, stored, now);
+  BOOST_REQUIRE_EQUAL(of<answer_put>().size(), 1u);
+  BOOST_TEST(*of<answer_put>()[0].answer == v(1, 1));
+}
+
+BOOST_AUTO_TEST_CASE(a_joiner_is_reported_only_when_it_has_everything) { // P2
+  configure(1, 1, replica_role::primary, {"n1"});
+  write_all();
+  for (token t = 1; t <= 3; ++t) {
+    put(t);
+    write_all();
+  }
+  configure(1, 2, replica_role::primary, {"n1"}, {"n4"});
+  write_all();
+  last = host.tick(now += milliseconds(1));
+  auto caught_up = [&] { return host.find(partition)->report(now).caught_up.size(); };
+  now += bounds.append_timeout;
+  last = host.tick(now);
+  auto probe = of<send_append>();
+  BOOST_REQUIRE(!probe.empty());
+  acknowledge(probe.back().request, v(1, 1)); // a copy that is behind
+  BOOST_TEST(caught_up() == 0u);
+  auto read = of<read_log>();
+  BOOST_REQUIRE_EQUAL(read.size(), 1u);
+  BOOST_TEST(read[0].after == v(1, 1));
+  last = host.log_read(partition, node_id{"n4"}, v(1, 1),
+                       std::vector<log_entry>{{v(1, 2), {}}, {v(1, 3), {}}}, now);
+  acknowledge(of<send_append>().at(0).request, v(1, 3));
+  BOOST_TEST(caught_up() == 1u);
+  put(9); // from now on it is waited for
+  BOOST_TEST(of<write_store>().empty());
+  acknowledge(of<send_append>().at(0).request, v(1, 4));
+  BOOST_TEST(of<write_store>().size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_seal_is_answered_when_no_lease_can_run_any_more) {
+  configure(1, 1, replica_role::secondary, {"n9", "n1"});
+  write_all();
+  last = host.append(5, from_primary(1, {}, {v(1, 1)}), stored, now);
+  write_all();
+  seal_replica seal;
+  seal.partition = partition;
+  seal.epoch = epoch{2};
+  last = host.seal(6, seal, stored, now += milliseconds(10));
+  write_all();
+  BOOST_TEST(of<answer_report>().empty());
+  last = host.tick(now + bounds.lease - milliseconds(11));
+  BOOST_TEST(of<answer_report>().empty());
+  last = host.tick(now + bounds.lease);
+  BOOST_REQUIRE_EQUAL(of<answer_report>().size(), 1u);
+  BOOST_TEST(of<answer_report>()[0].answer->version == v(1, 1));
+  last = host.append(8, from_primary(1, v(1, 1), {v(1, 2)}), stored, now); // P1
+  BOOST_CHECK(of<answer_append>().at(0).answer.error().code == errc::stale_epoch);
+}
+
+BOOST_AUTO_TEST_CASE(holes_and_other_histories_are_told_apart) {
+  configure(1, 1, replica_role::secondary, {"n9", "n1"});
+  write_all();
+  last = host.append(5, from_primary(1, {}, {v(1, 1), v(1, 2)}), stored, now);
+  write_all();
+  last = host.append(6, from_primary(1, v(1, 5), {v(1, 6)}), stored, now);
+  BOOST_CHECK(of<answer_append>().at(0).answer.error() == (error{errc::gap, "1:2"}));
+  last = host.append(7, from_primary(2, v(1, 1), {v(2, 2)}), stored,
+                     now); // our (1,2) is not part of that history
+  BOOST_CHECK(of<answer_append>().at(0).answer.error().code == errc::diverged);
+  BOOST_CHECK(host.find(partition)->report(now).state == replica_state::failed);
+}
+
+BOOST_AUTO_TEST_CASE(an_old_configuration_changes_nothing) {
+  configure(1, 5, replica_role::secondary, {"n9", "n1"});
+  write_all();
+  configure(1, 4, replica_role::primary, {"n1"});
+  BOOST_CHECK(host.find(partition)->role() == replica_role::secondary);
+  configure(3, 6, replica_role::secondary, {"n9", "n1"});
+  write_all();
+  configure(2, 7, replica_role::primary, {"n1"});
+  BOOST_CHECK(of<answer_report>().at(0).answer.error().code == errc::stale_epoch);
+  drop_replica drop;
+  drop.partition = partition;
+  drop.revision = revision{5};
+  last = host.drop(1, drop, stored, now);
+  BOOST_CHECK(of<answer_drop>().at(0).journalled.error().code == errc::stale_epoch);
+}
+
+BOOST_AUTO_TEST_CASE(a_partition_with_a_past_is_not_made_anew_from_nothing) { // P2
+  configure(2, 1, replica_role::primary, {"n1"});
+  BOOST_CHECK(of<answer_report>().at(0).answer.error().code == errc::unknown_partition);
+}
+
+BOOST_AUTO_TEST_CASE(beyond_the_limits_clients_are_refused_and_nobody_is_forgotten) {
+  configure(1, 1, replica_role::primary, {"n1", "n2"});
+  write_all();
+  size_t refused = 0;
+  for (token t = 1; t <= bounds.queued_max + 5; ++t) {
+    put(t);
+    for (auto& a : of<answer_put>())
+      if (a.answer.error().code == errc::overloaded) ++refused;
+  }
+  BOOST_TEST(refused == 5u);
+  last = host.tick(now + bounds.append_timeout * 11);
+  BOOST_TEST(of<answer_put>().size()
+             == bounds.queued_max); // nobody answers: a clean refusal, nothing was proposed
+}
+
+BOOST_AUTO_TEST_SUITE_END()
