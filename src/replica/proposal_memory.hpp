@@ -10,6 +10,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 
 #include "messages/data.hpp"
 
@@ -20,13 +21,14 @@ public:
   struct reign {
     harbinger::epoch epoch;
     std::deque<log_entry> proposed; ///< by version, none of them known to be committed
+    std::set<node_id> caught_up;    ///< joiners that were waited for, and may have been reported so
   };
 
   /// This process is primary in `epoch` now. Clears what an earlier epoch left.
   void begin(partition_id partition, harbinger::epoch epoch) {
     std::lock_guard guard(mutex_);
     auto& r = reigns_[partition];
-    if (r.epoch != epoch) r = {epoch, {}};
+    if (r.epoch != epoch) r = {epoch, {}, {}};
   }
   void remember(partition_id partition, const log_entry& entry) {
     std::lock_guard guard(mutex_);
@@ -39,6 +41,22 @@ public:
     if (it == reigns_.end()) return;
     auto& proposed = it->second.proposed;
     while (!proposed.empty() && proposed.front().version.seq <= committed) proposed.pop_front();
+  }
+  /// From now on every commit waits for this joiner, also after the actor starts again: the centre may already be taking it
+  /// into the sync set.
+  void mark_caught_up(partition_id partition, const node_id& joiner) {
+    std::lock_guard guard(mutex_);
+    reigns_[partition].caught_up.insert(joiner);
+  }
+  bool has_caught_up(partition_id partition, const node_id& joiner) const {
+    std::lock_guard guard(mutex_);
+    auto it = reigns_.find(partition);
+    return it != reigns_.end() && it->second.caught_up.contains(joiner);
+  }
+  /// The joiners of the configuration in force that have caught up; others are forgotten.
+  void keep_caught_up(partition_id partition, std::set<node_id> joiners) {
+    std::lock_guard guard(mutex_);
+    reigns_[partition].caught_up = std::move(joiners);
   }
   /// No longer primary.
   void end(partition_id partition) {

@@ -288,7 +288,8 @@ replica_report replica::report(time_point now) const {
   if (r.role == replica_role::secondary) r.lag_ms = to_ms(now - last_append_);
   if (r.role == replica_role::primary) r.writes_per_s = writes_per_s_;
   for (const auto& [id, m] : members_) {
-    if (m.joiner && m.caught_up) r.caught_up.push_back(id);
+    // Only in a configuration that a restart would find again: the centre acts on this.
+    if (m.joiner && m.caught_up && head_.revision == revision_) r.caught_up.push_back(id);
     if (m.trouble && r.failure.empty()) r.failure = id.value + ": " + to_string(*m.trouble);
   }
   return r;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 
 namespace harbinger::replication {
 namespace {
@@ -58,6 +59,7 @@ void replica::become_primary(const configure_replica& command, bool durable, tim
 
 void replica::set_members(const configure_replica& command, time_point now) {
   std::map<node_id, member> next;
+  std::set<node_id> caught_up;
   auto take = [&](const node_address& address, bool joiner) {
     if (address.node == common_.self || next.contains(address.node)) return;
     auto it = members_.find(address.node);
@@ -67,6 +69,8 @@ void replica::set_members(const configure_replica& command, time_point now) {
     if (it != members_.end() && (it->second.joiner || !joiner)) m = std::move(it->second);
     m.address = address;
     m.joiner = joiner;
+    m.caught_up |= joiner && common_.memory.has_caught_up(head_.partition, address.node);
+    if (joiner && m.caught_up) caught_up.insert(address.node);
     m.retry_at = std::min(m.retry_at, now);
     next.emplace(address.node, std::move(m));
   };
@@ -75,6 +79,7 @@ void replica::set_members(const configure_replica& command, time_point now) {
   for (auto& [id, m] : members_)
     if (!next.contains(id)) quiet(m);
   members_ = std::move(next);
+  common_.memory.keep_caught_up(head_.partition, std::move(caught_up));
 }
 
 void replica::put(token from, std::vector<record_op> ops, time_point now, actions& out) {
@@ -255,6 +260,7 @@ void replica::acknowledged(member& m, const outstanding& sent, version durable, 
   m.lease_from = std::max(m.lease_from, sent.sent_at);
   if (m.joiner && !m.caught_up && m.acked.seq >= handed_.seq) {
     m.caught_up = true;
+    common_.memory.mark_caught_up(head_.partition, m.address.node);
     out.push_back(report_now{});
   }
 }

@@ -35,6 +35,9 @@ struct host_fixture {
         stored.epoch = std::max(stored.epoch, w.write.epoch);
         if (w.write.change && w.write.change->role) stored.role = *w.write.change->role;
         if (w.write.change && w.write.change->state) stored.state = *w.write.change->state;
+        if (w.write.change && w.write.change->revision) stored.revision = *w.write.change->revision;
+        if (w.write.change && w.write.change->configuration)
+          stored.configuration = *w.write.change->configuration;
         for (const auto& e : w.write.entries) {
           if (stored.history.empty() || stored.history.back().epoch != e.version.epoch)
             stored.history.push_back({e.version.epoch, e.version.seq});
@@ -138,6 +141,24 @@ BOOST_AUTO_TEST_CASE(a_joiner_is_reported_only_when_it_has_everything) { // P2
   BOOST_TEST(of<write_store>().empty());
   acknowledge(of<send_append>().at(0).request, v(1, 4));
   BOOST_TEST(of<write_store>().size() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_joiner_that_caught_up_is_waited_for_after_a_restart_of_the_actor) { // P2
+  configure(1, 1, replica_role::primary, {"n1"});
+  write_all();
+  configure(1, 2, replica_role::primary, {"n1"}, {"n4"});
+  write_all();
+  last = host.tick(now += bounds.append_timeout);
+  auto probe = of<send_append>();
+  BOOST_REQUIRE(!probe.empty());
+  acknowledge(probe.back().request, {});
+  BOOST_REQUIRE_EQUAL(host.find(partition)->report(now).caught_up.size(), 1u);
+  // The centre has that report and may be swapping n4 in; the actor dies and starts again.
+  replica_host again{node_id{"n1"}, bounds, memory, 1'000'000};
+  again.load({stored}, now);
+  last = again.put(3, {partition, {{op_kind::put, {"k"}, {"v"}}}}, now);
+  BOOST_TEST(of<write_store>().empty());
+  BOOST_TEST(again.find(partition)->report(now).caught_up.size() == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(a_seal_is_answered_when_no_lease_can_run_any_more) {
