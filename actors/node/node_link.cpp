@@ -84,6 +84,7 @@ void link_incoming(const context_ptr& ctx, node_link_state& s, net::incoming&& i
     auto welcome = wire::decode<node_welcome>(m.body);
     if (!welcome) return;
     s.link->welcomed(*welcome);
+    if (welcome->report_ms > 0) ctx->node->report_ms = welcome->report_ms;
     spdlog::info("event=welcomed term={} heartbeat_ms={}", welcome->term.value,
                  welcome->heartbeat_ms);
   } else if (m.type == heartbeat_ack::wire_name) {

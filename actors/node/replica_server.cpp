@@ -103,7 +103,8 @@ void replica_report_now(replica_self self, time_point now) {
   auto& s = self->state;
   auto& node = *s.ctx->node;
   s.report_wanted = false;
-  s.report_due = now + milliseconds(s.ctx->config->control.report_ms);
+  s.copies_seen = node.copies.changes();
+  s.report_due = now + milliseconds(node.report_ms.load());
   tell<node_link_actor>(self, s.ctx, names::node_link,
                         replicas_now{replica_all_reports(self, now), node.store->used_bytes(),
                                      node.store->conflict_count()});
@@ -280,7 +281,8 @@ void replica_tick(replica_self self) {
   replica_outcomes(self); // a poke may have been lost while this actor was not in the directory
   replica_carry(self, s.host->tick(now));
   bool due = now >= s.report_due;
-  if (due || s.report_wanted) replica_report_now(self, now); // many changes at once are one report
+  bool news = s.report_wanted || s.copies_seen != s.ctx->node->copies.changes();
+  if (due || news) replica_report_now(self, now); // many changes at once are one report
   if (due) {
     auto& node = *s.ctx->node;
     tell<telemetry_publisher_actor>(self, s.ctx, names::telemetry_publisher,

@@ -35,6 +35,7 @@ struct replica_server_state {
   uint64_t round = 0;
   time_point report_due;
   bool report_wanted = false;
+  uint64_t copies_seen = 0; ///< copy_table::changes() in the last report
   /// Last: ended first, it calls into nothing of the above.
   std::unique_ptr<store_writer> writer;
 };

@@ -35,12 +35,17 @@ public:
   };
   void set(partition_id partition, row value) {
     std::lock_guard guard(mutex_);
-    rows_[partition] = std::move(value);
+    auto& kept = rows_[partition];
+    bool news = kept.copy != value.copy || kept.following != value.following || kept.failure != value.failure;
+    kept = std::move(value);
+    if (news) ++changes_;
   }
   void erase(partition_id partition) {
     std::lock_guard guard(mutex_);
-    rows_.erase(partition);
+    if (rows_.erase(partition) > 0) ++changes_;
   }
+  /// Grows whenever a copy begins, ends, fails, starts or stops following: worth a report at once.
+  uint64_t changes() const { return changes_; }
   std::map<partition_id, row> all() const {
     std::lock_guard guard(mutex_);
     return rows_;
@@ -49,6 +54,7 @@ public:
 private:
   mutable std::mutex mutex_;
   std::map<partition_id, row> rows_;
+  std::atomic<uint64_t> changes_{0};
 };
 
 struct node_resources {
@@ -59,6 +65,8 @@ struct node_resources {
   std::atomic<double> store_write_ms{0.0}; ///< the last group commit
   std::atomic<uint64_t> store_queue{0};    ///< writes waiting for the next group commit
   std::atomic<uint64_t> term_seen{0}; ///< newest term of the centre; older commands are refused
+
+  std::atomic<uint32_t> report_ms{1000}; ///< how often the centre wants reports, by its newest welcome
 
   /// The data socket's bound address (a wildcard port resolved), set by data_bridge.
   void set_data_endpoint(std::string endpoint) {

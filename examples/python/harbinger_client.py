@@ -16,7 +16,8 @@ class Client:
 
     def call(self, endpoint, kind, body, timeout_s=1.0):
         if endpoint not in self.sockets:
-            self.sockets[endpoint] = self.context.socket(zmq.DEALER, linger=0)
+            self.sockets[endpoint] = self.context.socket(zmq.DEALER)
+            self.sockets[endpoint].linger = 0
             self.sockets[endpoint].connect(endpoint)
         socket, self.last_id, until = self.sockets[endpoint], self.last_id + 1, time.monotonic() + timeout_s
         socket.send_multipart([msgpack.packb(["HB", 1, kind, self.last_id]), msgpack.packb(body)])
