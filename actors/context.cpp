@@ -25,7 +25,8 @@ std::map<std::string, caf::actor> directory::all() const {
   return actors_;
 }
 
-prometheus::Counter& counter(const context_ptr& ctx, const std::string& name, const std::string& help,
+prometheus::Counter& counter(const context_ptr& ctx, const std::string& name,
+                             const std::string& help,
                              const std::map<std::string, std::string>& labels) {
   return prometheus::BuildCounter().Name(name).Help(help).Register(*ctx->metrics).Add(labels);
 }

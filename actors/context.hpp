@@ -21,8 +21,8 @@
 
 namespace harbinger {
 
-/// Name -> the actor's current incarnation. Thread-safe. The supervisor writes it, everybody looks up at each send, so that
-/// a restarted actor is found at once.
+/// Name -> the actor's current incarnation. Thread-safe. The supervisor writes it, everybody looks
+/// up at each send, so that a restarted actor is found at once.
 class directory {
 public:
   void set(const std::string& name, caf::actor handle);
@@ -35,7 +35,8 @@ private:
   std::map<std::string, caf::actor> actors_;
 };
 
-struct node_resources; // the store and the mass storage of a node (actors/node/resources.hpp); central: null
+// The store and the mass storage of a node (actors/node/resources.hpp); central: null
+struct node_resources;
 struct central_resources; // the catalog's database (actors/resources.hpp); node: null
 
 struct context {
@@ -44,22 +45,24 @@ struct context {
   std::shared_ptr<const settings> config;
   std::shared_ptr<prometheus::Registry> metrics = std::make_shared<prometheus::Registry>();
   std::function<unix_ms()> wall_clock;
-  /// The term of this life of the centre (central) and the incarnation of this life of the node (node).
+  /// The term of this life of the centre (central) and the incarnation of this life of the node
+  /// (node).
   harbinger::term term;
   incarnation life;
   std::shared_ptr<node_resources> node;
   std::shared_ptr<central_resources> central;
   /// How the process was started; what config_keeper reads again at SIGHUP.
   daemon_role role = daemon_role::central;
-  std::string config_file;                   ///< empty: none (tests)
-  std::vector<config_change> config_changes; ///< of the command line; they win over file and journal
+  std::string config_file; ///< empty: none (tests)
+  /// Of the command line; they win over file and journal
+  std::vector<config_change> config_changes;
   /// Batches of telemetry published in this life; outlives a restarted publisher.
   std::atomic<uint64_t> telemetry_seq{0};
 };
 using context_ptr = std::shared_ptr<context>;
 
-/// Sends `message` to the actor that is called `name` now. False when it is not running: messages that must arrive are
-/// requests with a timeout, or are sent again from state.
+/// Sends `message` to the actor that is called `name` now. False when it is not running: messages
+/// that must arrive are requests with a timeout, or are sent again from state.
 template <class Interface, class Self, class Message>
 bool tell(Self* self, const context_ptr& ctx, const char* name, Message message) {
   auto found = ctx->names.find(name);
@@ -69,7 +72,8 @@ bool tell(Self* self, const context_ptr& ctx, const char* name, Message message)
 }
 
 /// The same from a thread that is no actor (a reactor's handler).
-template <class Interface, class Message> bool tell_from_outside(const context_ptr& ctx, const char* name, Message message) {
+template <class Interface, class Message>
+bool tell_from_outside(const context_ptr& ctx, const char* name, Message message) {
   auto found = ctx->names.find(name);
   if (!found) return false;
   caf::anon_send(caf::actor_cast<Interface>(found), std::move(message));
@@ -78,14 +82,18 @@ template <class Interface, class Message> bool tell_from_outside(const context_p
 
 /// Publishes an event (P9); `fields` are the inputs, rule, result and rejected options.
 template <class Self>
-void raise_event(Self* self, const context_ptr& ctx, severity level, std::string kind, std::string subject, std::string text,
+void raise_event(Self* self, const context_ptr& ctx, severity level, std::string kind,
+                 std::string subject, std::string text,
                  std::map<std::string, std::string> fields = {}) {
-  tell<event_publisher_actor>(self, ctx, "event_publisher",
-                              event{0, {}, level, std::move(kind), std::move(subject), std::move(text), std::move(fields)});
+  tell<event_publisher_actor>(
+      self, ctx, "event_publisher",
+      event{0, {}, level, std::move(kind), std::move(subject), std::move(text), std::move(fields)});
 }
 
-/// A counter of the process, made on first use: count(ctx, "harbinger_telemetry_lost_total", "samples lost on the way").
-prometheus::Counter& counter(const context_ptr& ctx, const std::string& name, const std::string& help,
+/// A counter of the process, made on first use: count(ctx, "harbinger_telemetry_lost_total",
+/// "samples lost on the way").
+prometheus::Counter& counter(const context_ptr& ctx, const std::string& name,
+                             const std::string& help,
                              const std::map<std::string, std::string>& labels = {});
 prometheus::Gauge& gauge(const context_ptr& ctx, const std::string& name, const std::string& help,
                          const std::map<std::string, std::string>& labels = {});

@@ -59,8 +59,9 @@ void train_anew(model_trainer_self self, const context_ptr& ctx, const std::stri
       fields[key] = report["validation"].value(key, nlohmann::json()).dump();
   spdlog::info("model_trained version={} seconds={:.1f} runs={} pr_auc={}", trained->version(),
                took_s, fields["runs"], fields["pr_auc"]);
-  raise_event(self, ctx, severity::info, "model_trained", trained->version(),
-              "a model was trained on " + fields["runs"] + " recorded runs", std::move(fields));
+  auto text = "a model was trained on " + fields["runs"] + " recorded runs";
+  raise_event(self, ctx, severity::info, "model_trained", trained->version(), std::move(text),
+              std::move(fields));
 }
 } // namespace
 

@@ -32,8 +32,9 @@ inline constexpr auto console = "console";
 inline constexpr auto metrics_exporter = "metrics_exporter";
 
 /// Who gets every catalog_changed.
-inline constexpr std::array catalog_followers{telemetry_ingestor,   failure_predictor, zone_manager,
-                                              prefetch_coordinator, placement_manager, version_synchronizer,
-                                              recovery_coordinator, head_node_bridge,  event_publisher};
+inline constexpr std::array catalog_followers{
+    telemetry_ingestor,   failure_predictor, zone_manager,
+    prefetch_coordinator, placement_manager, version_synchronizer,
+    recovery_coordinator, head_node_bridge,  event_publisher};
 
 } // namespace harbinger::names

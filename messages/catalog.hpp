@@ -22,7 +22,8 @@ struct node_row {
   uint64_t capacity_bytes = 0;
   harbinger::revision revision;
 };
-template <class V> void describe(V& v, node_row& m) {
+template <class V>
+void describe(V& v, node_row& m) {
   v("node", m.id);
   v("incarnation", m.life);
   v("state", m.state);
@@ -38,7 +39,8 @@ struct volume_row {
   uint32_t partitions = 0; ///< key k lives in partition xxh3-64(k) mod partitions
   uint32_t replicas = 0;   ///< wanted size of the sync set
 };
-template <class V> void describe(V& v, volume_row& m) {
+template <class V>
+void describe(V& v, volume_row& m) {
   v("volume", m.name);
   v("number", m.number);
   v("partitions", m.partitions);
@@ -51,7 +53,8 @@ struct copy_row {
   bool ready = false; ///< caught up at least once
   friend auto operator<=>(const copy_row&, const copy_row&) = default;
 };
-template <class V> void describe(V& v, copy_row& m) {
+template <class V>
+void describe(V& v, copy_row& m) {
   v("node", m.node);
   v("copy", m.copy);
   v("ready", m.ready);
@@ -62,15 +65,17 @@ struct partition_row {
   partition_id id;
   harbinger::revision revision;
   harbinger::epoch epoch;
-  node_id primary;                ///< empty: none, the partition is unavailable
-  std::vector<node_id> sync_set;  ///< sorted, includes the primary; who may be promoted without loss
-  std::vector<node_id> joiners;   ///< sorted; copies on their way into the sync set
-  std::vector<copy_row> copies;   ///< sorted by node; not in the sync set
+  node_id primary;               ///< empty: none, the partition is unavailable
+  std::vector<node_id> sync_set; ///< sorted, includes the primary; who may be promoted without loss
+  std::vector<node_id> joiners;  ///< sorted; copies on their way into the sync set
+  std::vector<copy_row> copies;  ///< sorted by node; not in the sync set
   uint32_t replicas_wanted = 0;
-  epoch_history history;          ///< newest 64 epochs; empty: new, not opened by a first primary yet
-  incarnation primary_life;       ///< the primary's life when it got this epoch; in another life it needs a new epoch
+  epoch_history history; ///< newest 64 epochs; empty: new, not opened by a first primary yet
+  /// The primary's life when it got this epoch; in another life it needs a new epoch
+  incarnation primary_life;
 };
-template <class V> void describe(V& v, partition_row& m) {
+template <class V>
+void describe(V& v, partition_row& m) {
   v("partition", m.id);
   v("revision", m.revision);
   v("epoch", m.epoch);
@@ -88,21 +93,25 @@ struct map_request {
   static constexpr std::string_view wire_name = "map.get";
   static constexpr size_t max_bytes = control_body_max;
 };
-template <class V> void describe(V&, map_request&) {}
+template <class V>
+void describe(V&, map_request&) {}
 
-/// All of it (reply to map.get), or the rows that changed (published on topic "map" with `whole` false).
+/// All of it (reply to map.get), or the rows that changed (published on topic "map" with `whole`
+/// false).
 struct partition_map {
   static constexpr std::string_view wire_name = "map";
   static constexpr size_t max_bytes = bulk_body_max;
   harbinger::term term;
-  harbinger::revision revision; ///< of the catalog; a hole between two published maps: ask for the whole
+  /// Of the catalog; a hole between two published maps: ask for the whole
+  harbinger::revision revision;
   harbinger::revision previous;
   bool whole = false;
   std::vector<node_row> nodes;
   std::vector<volume_row> volumes;
   std::vector<partition_row> partitions;
 };
-template <class V> void describe(V& v, partition_map& m) {
+template <class V>
+void describe(V& v, partition_map& m) {
   v("term", m.term);
   v("revision", m.revision);
   v("previous", m.previous);
@@ -112,7 +121,8 @@ template <class V> void describe(V& v, partition_map& m) {
   v("partitions", m.partitions);
 }
 
-/// Create a volume; client to the centre's control socket, and the console. Reply: partition_map, whole.
+/// Create a volume; client to the centre's control socket, and the console. Reply: partition_map,
+/// whole.
 struct create_volume {
   static constexpr std::string_view wire_name = "volume.create";
   static constexpr size_t max_bytes = control_body_max;
@@ -120,7 +130,8 @@ struct create_volume {
   uint32_t partitions = 0; ///< 1..65536
   uint32_t replicas = 2;   ///< 1..5
 };
-template <class V> void describe(V& v, create_volume& m) {
+template <class V>
+void describe(V& v, create_volume& m) {
   v("volume", m.name);
   v("partitions", m.partitions);
   v("replicas", m.replicas);

@@ -2,9 +2,10 @@
 
 /// Parts shared by the messages of several stages.
 ///
-/// Every message that crosses a process is a plain struct with a `describe(visitor, message)` that names its fields
-/// once; the codec (src/wire/codec.hpp), docs/PROTOCOL.md's examples and the fuzzers all follow from it. `wire_name`
-/// is the type's name on the wire, `max_bytes` the largest body that is looked at.
+/// Every message that crosses a process is a plain struct with a `describe(visitor, message)` that
+/// names its fields once; the codec (src/wire/codec.hpp), docs/PROTOCOL.md's examples and the
+/// fuzzers all follow from it. `wire_name` is the type's name on the wire, `max_bytes` the largest
+/// body that is looked at.
 
 #include <array>
 #include <cstddef>
@@ -22,8 +23,8 @@
 
 namespace harbinger {
 
-inline constexpr size_t control_body_max = 1 << 20;   ///< bytes; commands, reports, replies
-inline constexpr size_t bulk_body_max = 8 << 20;      ///< bytes; appends, chunks, deltas, scans, maps
+inline constexpr size_t control_body_max = 1 << 20; ///< bytes; commands, reports, replies
+inline constexpr size_t bulk_body_max = 8 << 20;    ///< bytes; appends, chunks, deltas, scans, maps
 inline constexpr size_t telemetry_body_max = 256 << 10; ///< bytes; one telemetry batch
 
 /// Free-form topology and hardware attributes: "rack", "power", "host", "firmware", "version" ...
@@ -41,7 +42,8 @@ struct node_address {
   std::string endpoint;
   friend auto operator<=>(const node_address&, const node_address&) = default;
 };
-template <class V> void describe(V& v, node_address& m) {
+template <class V>
+void describe(V& v, node_address& m) {
   v("node", m.node);
   v("endpoint", m.endpoint);
 }
@@ -53,7 +55,9 @@ enum class replica_role : uint8_t {
   copy,      ///< follows asynchronously; may become a secondary
   sealed,    ///< fenced: refuses every older epoch, waits for what the centre decides
 };
-constexpr auto enum_names(replica_role) { return std::array{"primary", "secondary", "copy", "sealed"}; }
+constexpr auto enum_names(replica_role) {
+  return std::array{"primary", "secondary", "copy", "sealed"};
+}
 
 /// How complete a node's replica is.
 enum class replica_state : uint8_t {
@@ -62,7 +66,9 @@ enum class replica_state : uint8_t {
   detached,  ///< complete at its version, nobody sends anything (source gone, or sealed)
   failed,    ///< check failed or no source left; never promoted
 };
-constexpr auto enum_names(replica_state) { return std::array{"copying", "following", "detached", "failed"}; }
+constexpr auto enum_names(replica_state) {
+  return std::array{"copying", "following", "detached", "failed"};
+}
 
 /// How a missing replica is made.
 enum class restore_method : uint8_t {
@@ -70,18 +76,20 @@ enum class restore_method : uint8_t {
   checkpoint_tail, ///< newest checkpoint in mass storage, then the log after it
   full_rebuild,    ///< scan of the whole log in mass storage
 };
-constexpr auto enum_names(restore_method) { return std::array{"pull", "checkpoint_tail", "full_rebuild"}; }
+constexpr auto enum_names(restore_method) {
+  return std::array{"pull", "checkpoint_tail", "full_rebuild"};
+}
 
 /// The name of an enum value, by its `enum_names`.
 template <class E>
-  requires requires(E e) { enum_names(e); }
+requires requires(E e) { enum_names(e); }
 std::string_view name_of(E value) {
   constexpr auto names = enum_names(E{});
   auto index = static_cast<size_t>(value);
   return index < names.size() ? std::string_view{names[index]} : std::string_view{"?"};
 }
 template <class E>
-  requires requires(E e) { enum_names(e); }
+requires requires(E e) { enum_names(e); }
 std::optional<E> parse_enum(std::string_view text) {
   constexpr auto names = enum_names(E{});
   for (size_t i = 0; i < names.size(); ++i)
@@ -94,7 +102,8 @@ struct done {
   static constexpr std::string_view wire_name = "done";
   static constexpr size_t max_bytes = control_body_max;
 };
-template <class V> void describe(V&, done&) {}
+template <class V>
+void describe(V&, done&) {}
 
 /// The reply to a request that could not be served. `code` is one of the names in core/errc.hpp.
 struct error_reply {
@@ -103,7 +112,8 @@ struct error_reply {
   std::string code;
   std::string detail;
 };
-template <class V> void describe(V& v, error_reply& m) {
+template <class V>
+void describe(V& v, error_reply& m) {
   v("code", m.code);
   v("detail", m.detail);
 }

@@ -13,21 +13,22 @@ struct replica_report {
   partition_id partition;
   replica_role role = replica_role::copy;
   replica_state state = replica_state::copying;
-  harbinger::epoch epoch;          ///< newest epoch it was configured or sealed with
-  harbinger::revision revision;    ///< newest catalog revision it was configured with
-  harbinger::version version;      ///< newest state it holds
-  uint64_t digest = 0;             ///< digest::total() at that version
+  harbinger::epoch epoch;       ///< newest epoch it was configured or sealed with
+  harbinger::revision revision; ///< newest catalog revision it was configured with
+  harbinger::version version;   ///< newest state it holds
+  uint64_t digest = 0;          ///< digest::total() at that version
   uint64_t records = 0;
-  uint64_t size_bytes = 0;         ///< keys and values
-  harbinger::copy_id copy;         ///< the attempt that made it (copies)
-  uint64_t copied_bytes = 0;       ///< received so far in this attempt
-  node_id source;                  ///< whom it copies from or follows; empty: nobody
-  double lag_ms = 0.0;             ///< time since it last knew that it had everything its source had
-  double writes_per_s = 0.0;       ///< of the last seconds (primary)
-  std::vector<node_id> caught_up;  ///< primary: joiners that acknowledge every batch now
-  std::string failure;             ///< errc name and detail when state is failed
+  uint64_t size_bytes = 0;        ///< keys and values
+  harbinger::copy_id copy;        ///< the attempt that made it (copies)
+  uint64_t copied_bytes = 0;      ///< received so far in this attempt
+  node_id source;                 ///< whom it copies from or follows; empty: nobody
+  double lag_ms = 0.0;            ///< time since it last knew that it had everything its source had
+  double writes_per_s = 0.0;      ///< of the last seconds (primary)
+  std::vector<node_id> caught_up; ///< primary: joiners that acknowledge every batch now
+  std::string failure;            ///< errc name and detail when state is failed
 };
-template <class V> void describe(V& v, replica_report& m) {
+template <class V>
+void describe(V& v, replica_report& m) {
   v("partition", m.partition);
   v("role", m.role);
   v("state", m.state);
@@ -57,7 +58,8 @@ struct node_hello {
   uint64_t capacity_bytes = 0; ///< room it offers for replicas and copies
   std::vector<replica_report> replicas;
 };
-template <class V> void describe(V& v, node_hello& m) {
+template <class V>
+void describe(V& v, node_hello& m) {
   v("node", m.node);
   v("incarnation", m.life);
   v("data_endpoint", m.data_endpoint);
@@ -74,7 +76,8 @@ struct node_welcome {
   uint32_t heartbeat_ms = 0;
   uint32_t report_ms = 0;
 };
-template <class V> void describe(V& v, node_welcome& m) {
+template <class V>
+void describe(V& v, node_welcome& m) {
   v("term", m.term);
   v("heartbeat_ms", m.heartbeat_ms);
   v("report_ms", m.report_ms);
@@ -88,7 +91,8 @@ struct node_heartbeat {
   incarnation life;
   uint64_t seq = 0;
 };
-template <class V> void describe(V& v, node_heartbeat& m) {
+template <class V>
+void describe(V& v, node_heartbeat& m) {
   v("node", m.node);
   v("incarnation", m.life);
   v("seq", m.seq);
@@ -101,9 +105,11 @@ struct heartbeat_ack {
   harbinger::term term;
   uint64_t seq = 0;
   bool known = false;
-  std::vector<node_address> peers; ///< every other node that is up: whom to measure round-trip times to
+  /// Every other node that is up: whom to measure round-trip times to
+  std::vector<node_address> peers;
 };
-template <class V> void describe(V& v, heartbeat_ack& m) {
+template <class V>
+void describe(V& v, heartbeat_ack& m) {
   v("term", m.term);
   v("seq", m.seq);
   v("known", m.known);
@@ -121,7 +127,8 @@ struct node_report {
   std::vector<replica_report> replicas;
   std::map<std::string, double> rtt_ms; ///< measured round-trip time to each peer
 };
-template <class V> void describe(V& v, node_report& m) {
+template <class V>
+void describe(V& v, node_report& m) {
   v("node", m.node);
   v("incarnation", m.life);
   v("used_bytes", m.used_bytes);
@@ -130,11 +137,12 @@ template <class V> void describe(V& v, node_report& m) {
   v("rtt_ms", m.rtt_ms);
 }
 
-// --- commands, central to node; idempotent; refused with stale_term or stale_epoch when they come late ---
+// --- commands, central to node; idempotent; refused with stale_term or stale_epoch when they come
+// late ---
 
-/// Become (or stay) this for the partition. Reply: replica_report. An equal or older revision in the same epoch changes
-/// nothing. The primary starts sending its log to `joiners` (copies that are to become secondaries) and reports them as
-/// caught_up once they acknowledge every batch.
+/// Become (or stay) this for the partition. Reply: replica_report. An equal or older revision in
+/// the same epoch changes nothing. The primary starts sending its log to `joiners` (copies that are
+/// to become secondaries) and reports them as caught_up once they acknowledge every batch.
 struct configure_replica {
   static constexpr std::string_view wire_name = "replica.configure";
   static constexpr size_t max_bytes = control_body_max;
@@ -147,7 +155,8 @@ struct configure_replica {
   std::vector<node_address> sync_set; ///< including the primary
   std::vector<node_address> joiners;
 };
-template <class V> void describe(V& v, configure_replica& m) {
+template <class V>
+void describe(V& v, configure_replica& m) {
   v("term", m.term);
   v("partition", m.partition);
   v("revision", m.revision);
@@ -158,8 +167,8 @@ template <class V> void describe(V& v, configure_replica& m) {
   v("joiners", m.joiners);
 }
 
-/// Refuse everything of epochs before `epoch` from now on, then say what you hold. Reply: replica_report, sent only once
-/// no read lease granted to the old primary can still run.
+/// Refuse everything of epochs before `epoch` from now on, then say what you hold. Reply:
+/// replica_report, sent only once no read lease granted to the old primary can still run.
 struct seal_replica {
   static constexpr std::string_view wire_name = "replica.seal";
   static constexpr size_t max_bytes = control_body_max;
@@ -167,14 +176,15 @@ struct seal_replica {
   partition_id partition;
   harbinger::epoch epoch;
 };
-template <class V> void describe(V& v, seal_replica& m) {
+template <class V>
+void describe(V& v, seal_replica& m) {
   v("term", m.term);
   v("partition", m.partition);
   v("epoch", m.epoch);
 }
 
-/// Give the replica up. What it holds beyond `history` (the partition's true one) goes to the conflict journal first (P4).
-/// Reply: done. Unknown partition: done.
+/// Give the replica up. What it holds beyond `history` (the partition's true one) goes to the
+/// conflict journal first (P4). Reply: done. Unknown partition: done.
 struct drop_replica {
   static constexpr std::string_view wire_name = "replica.drop";
   static constexpr size_t max_bytes = control_body_max;
@@ -183,19 +193,22 @@ struct drop_replica {
   harbinger::revision revision;
   epoch_history history;
 };
-template <class V> void describe(V& v, epoch_start& m) {
+template <class V>
+void describe(V& v, epoch_start& m) {
   v("epoch", m.epoch);
   v("first_seq", m.first_seq);
 }
-template <class V> void describe(V& v, drop_replica& m) {
+template <class V>
+void describe(V& v, drop_replica& m) {
   v("term", m.term);
   v("partition", m.partition);
   v("revision", m.revision);
   v("history", m.history);
 }
 
-/// Make a copy of the partition here. Reply: done as soon as it is begun; progress is in the reports. The same `copy` id
-/// again only replaces the sources; a larger id starts over; a smaller one is refused with stale_term.
+/// Make a copy of the partition here. Reply: done as soon as it is begun; progress is in the
+/// reports. The same `copy` id again only replaces the sources; a larger id starts over; a smaller
+/// one is refused with stale_term.
 struct start_copy {
   static constexpr std::string_view wire_name = "copy.start";
   static constexpr size_t max_bytes = control_body_max;
@@ -203,10 +216,12 @@ struct start_copy {
   partition_id partition;
   harbinger::copy_id copy;
   restore_method method = restore_method::pull;
-  std::vector<node_address> sources; ///< in order of preference; primary first unless it is slow or gone
-  uint64_t rate_bytes_per_s = 0;     ///< 0: unlimited
+  /// In order of preference; primary first unless it is slow or gone
+  std::vector<node_address> sources;
+  uint64_t rate_bytes_per_s = 0; ///< 0: unlimited
 };
-template <class V> void describe(V& v, start_copy& m) {
+template <class V>
+void describe(V& v, start_copy& m) {
   v("term", m.term);
   v("partition", m.partition);
   v("copy", m.copy);
@@ -223,7 +238,8 @@ struct probe_node {
   node_address target;
   uint32_t timeout_ms = 0;
 };
-template <class V> void describe(V& v, probe_node& m) {
+template <class V>
+void describe(V& v, probe_node& m) {
   v("term", m.term);
   v("target", m.target);
   v("timeout_ms", m.timeout_ms);
@@ -236,7 +252,8 @@ struct probe_result {
   bool alive = false;
   double rtt_ms = 0.0;
 };
-template <class V> void describe(V& v, probe_result& m) {
+template <class V>
+void describe(V& v, probe_result& m) {
   v("target", m.target);
   v("alive", m.alive);
   v("rtt_ms", m.rtt_ms);

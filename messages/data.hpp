@@ -1,7 +1,7 @@
 #pragma once
 
-/// The data plane: client API, replication, snapshot and delta transfer. DEALER to the node's ROUTER; every request gets
-/// one reply with its id, either the named type or error_reply.
+/// The data plane: client API, replication, snapshot and delta transfer. DEALER to the node's
+/// ROUTER; every request gets one reply with its id, either the named type or error_reply.
 
 #include "messages/common.hpp"
 
@@ -22,7 +22,8 @@ struct record_op {
   bytes value; ///< empty for erase
   friend auto operator<=>(const record_op&, const record_op&) = default;
 };
-template <class V> void describe(V& v, record_op& m) {
+template <class V>
+void describe(V& v, record_op& m) {
   v("op", m.kind);
   v("key", m.key);
   v("value", m.value);
@@ -30,14 +31,16 @@ template <class V> void describe(V& v, record_op& m) {
 
 // --- client API ---
 
-/// A batch of writes to one partition, applied whole or not at all. Reply: put_ok, after the whole sync set has it.
+/// A batch of writes to one partition, applied whole or not at all. Reply: put_ok, after the whole
+/// sync set has it.
 struct put_request {
   static constexpr std::string_view wire_name = "client.put";
   static constexpr size_t max_bytes = bulk_body_max;
   partition_id partition;
   std::vector<record_op> ops;
 };
-template <class V> void describe(V& v, put_request& m) {
+template <class V>
+void describe(V& v, put_request& m) {
   v("partition", m.partition);
   v("ops", m.ops);
 }
@@ -47,7 +50,10 @@ struct put_ok {
   static constexpr size_t max_bytes = control_body_max;
   harbinger::version version;
 };
-template <class V> void describe(V& v, put_ok& m) { v("version", m.version); }
+template <class V>
+void describe(V& v, put_ok& m) {
+  v("version", m.version);
+}
 
 /// Reply: value_reply. Served by the primary while its lease holds.
 struct get_request {
@@ -56,7 +62,8 @@ struct get_request {
   partition_id partition;
   bytes key;
 };
-template <class V> void describe(V& v, get_request& m) {
+template <class V>
+void describe(V& v, get_request& m) {
   v("partition", m.partition);
   v("key", m.key);
 }
@@ -68,7 +75,8 @@ struct value_reply {
   bytes value;
   harbinger::version version; ///< state of the partition that was read
 };
-template <class V> void describe(V& v, value_reply& m) {
+template <class V>
+void describe(V& v, value_reply& m) {
   v("found", m.found);
   v("value", m.value);
   v("version", m.version);
@@ -82,7 +90,8 @@ struct scan_request {
   bytes from;
   uint32_t limit = 1000; ///< 1..scan_rows_max; replies also end at 4 MiB
 };
-template <class V> void describe(V& v, scan_request& m) {
+template <class V>
+void describe(V& v, scan_request& m) {
   v("partition", m.partition);
   v("from", m.from);
   v("limit", m.limit);
@@ -93,7 +102,8 @@ struct record_row {
   bytes value;
   friend auto operator<=>(const record_row&, const record_row&) = default;
 };
-template <class V> void describe(V& v, record_row& m) {
+template <class V>
+void describe(V& v, record_row& m) {
   v("key", m.key);
   v("value", m.value);
 }
@@ -106,7 +116,8 @@ struct rows_reply {
   bytes next; ///< where to go on when `more`
   harbinger::version version;
 };
-template <class V> void describe(V& v, rows_reply& m) {
+template <class V>
+void describe(V& v, rows_reply& m) {
   v("rows", m.rows);
   v("more", m.more);
   v("next", m.next);
@@ -118,7 +129,8 @@ struct node_ping {
   static constexpr std::string_view wire_name = "node.ping";
   static constexpr size_t max_bytes = control_body_max;
 };
-template <class V> void describe(V&, node_ping&) {}
+template <class V>
+void describe(V&, node_ping&) {}
 
 struct node_pong {
   static constexpr std::string_view wire_name = "node.pong";
@@ -126,7 +138,8 @@ struct node_pong {
   node_id node;
   incarnation life;
 };
-template <class V> void describe(V& v, node_pong& m) {
+template <class V>
+void describe(V& v, node_pong& m) {
   v("node", m.node);
   v("incarnation", m.life);
 }
@@ -139,24 +152,27 @@ struct log_entry {
   std::vector<record_op> ops;
   friend auto operator<=>(const log_entry&, const log_entry&) = default;
 };
-template <class V> void describe(V& v, log_entry& m) {
+template <class V>
+void describe(V& v, log_entry& m) {
   v("version", m.version);
   v("ops", m.ops);
 }
 
-/// Append these, which follow directly on `previous`. Empty `entries`: lease renewal and news of the commit point.
-/// Reply: append_ok once they are durable; gap (with the receiver's version in the detail), stale_epoch or diverged.
+/// Append these, which follow directly on `previous`. Empty `entries`: lease renewal and news of
+/// the commit point. Reply: append_ok once they are durable; gap (with the receiver's version in
+/// the detail), stale_epoch or diverged.
 struct append_request {
   static constexpr std::string_view wire_name = "replica.append";
   static constexpr size_t max_bytes = bulk_body_max;
   partition_id partition;
-  harbinger::epoch epoch;     ///< of the sender
+  harbinger::epoch epoch; ///< of the sender
   node_id from;
   harbinger::version previous;
   std::vector<log_entry> entries;
-  seq_no committed;           ///< the primary has committed everything up to here
+  seq_no committed; ///< the primary has committed everything up to here
 };
-template <class V> void describe(V& v, append_request& m) {
+template <class V>
+void describe(V& v, append_request& m) {
   v("partition", m.partition);
   v("epoch", m.epoch);
   v("from", m.from);
@@ -172,7 +188,8 @@ struct append_ok {
   harbinger::epoch epoch;
   harbinger::version version; ///< newest durable entry of the receiver
 };
-template <class V> void describe(V& v, append_ok& m) {
+template <class V>
+void describe(V& v, append_ok& m) {
   v("partition", m.partition);
   v("epoch", m.epoch);
   v("version", m.version);
@@ -187,7 +204,8 @@ struct snapshot_open {
   partition_id partition;
   std::string resume; ///< snapshot id of an earlier open; empty: a new one. Unknown ids: not_found
 };
-template <class V> void describe(V& v, snapshot_open& m) {
+template <class V>
+void describe(V& v, snapshot_open& m) {
   v("partition", m.partition);
   v("resume", m.resume);
 }
@@ -202,7 +220,8 @@ struct snapshot_opened {
   uint64_t size_bytes = 0;
   epoch_history history;
 };
-template <class V> void describe(V& v, snapshot_opened& m) {
+template <class V>
+void describe(V& v, snapshot_opened& m) {
   v("snapshot", m.snapshot);
   v("version", m.version);
   v("digest", m.digest);
@@ -211,20 +230,23 @@ template <class V> void describe(V& v, snapshot_opened& m) {
   v("history", m.history);
 }
 
-/// One credit: send the chunk that begins after `after` (empty: at the first record). Reply: snapshot_chunk.
-/// The target keeps several of these outstanding by asking for `index`, `index`+1 ...: the source keeps its place.
+/// One credit: send the chunk that begins after `after` (empty: at the first record). Reply:
+/// snapshot_chunk. The target keeps several of these outstanding by asking for `index`, `index`+1
+/// ...: the source keeps its place.
 struct snapshot_pull {
   static constexpr std::string_view wire_name = "snapshot.pull";
   static constexpr size_t max_bytes = control_body_max;
   std::string snapshot;
   uint64_t index = 0; ///< chunks count from 0; any chunk may be asked for again
 };
-template <class V> void describe(V& v, snapshot_pull& m) {
+template <class V>
+void describe(V& v, snapshot_pull& m) {
   v("snapshot", m.snapshot);
   v("index", m.index);
 }
 
-/// `rows` is msgpack of an array of [key bin, value bin], perhaps Zstandard-compressed; `checksum` is xxh3-64 of it as sent.
+/// `rows` is msgpack of an array of [key bin, value bin], perhaps Zstandard-compressed; `checksum`
+/// is xxh3-64 of it as sent.
 struct snapshot_chunk {
   static constexpr std::string_view wire_name = "snapshot.chunk";
   static constexpr size_t max_bytes = bulk_body_max;
@@ -236,7 +258,8 @@ struct snapshot_chunk {
   bytes rows;
   uint64_t checksum = 0;
 };
-template <class V> void describe(V& v, snapshot_chunk& m) {
+template <class V>
+void describe(V& v, snapshot_chunk& m) {
   v("snapshot", m.snapshot);
   v("index", m.index);
   v("last", m.last);
@@ -246,18 +269,21 @@ template <class V> void describe(V& v, snapshot_chunk& m) {
   v("checksum", m.checksum);
 }
 
-/// What came after `after`? Waits up to wait_ms when there is nothing yet. Reply: delta_batch; log_trimmed or diverged mean
-/// that only a new snapshot helps.
+/// What came after `after`? Waits up to wait_ms when there is nothing yet. Reply: delta_batch;
+/// log_trimmed or diverged mean that only a new snapshot helps.
 struct delta_pull {
   static constexpr std::string_view wire_name = "delta.pull";
   static constexpr size_t max_bytes = control_body_max;
   partition_id partition;
   harbinger::version after;
-  uint64_t digest = 0; ///< the target's digest::total() at `after`; checked when the source knows its own there; 0: not known
+  /// The target's digest::total() at `after`; checked when the source knows its own there; 0: not
+  /// known
+  uint64_t digest = 0;
   uint32_t bytes_max = 0; ///< 0: 1 MiB
   uint32_t wait_ms = 0;   ///< at most 1000
 };
-template <class V> void describe(V& v, delta_pull& m) {
+template <class V>
+void describe(V& v, delta_pull& m) {
   v("partition", m.partition);
   v("after", m.after);
   v("digest", m.digest);
@@ -274,7 +300,8 @@ struct delta_batch {
   uint64_t digest = 0;            ///< the source's digest::total() at `head`; 0: not known
   epoch_history history;
 };
-template <class V> void describe(V& v, delta_batch& m) {
+template <class V>
+void describe(V& v, delta_batch& m) {
   v("partition", m.partition);
   v("entries", m.entries);
   v("head", m.head);

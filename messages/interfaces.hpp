@@ -1,7 +1,8 @@
 #pragma once
 
-/// Every typed actor interface, one comment a signature. Actors find each other by directory name (actors/names.hpp).
-/// Messages are immutable structs; all of them are local (messages/local.hpp) or decoded at a bridge.
+/// Every typed actor interface, one comment a signature. Actors find each other by directory name
+/// (actors/names.hpp). Messages are immutable structs; all of them are local (messages/local.hpp)
+/// or decoded at a bridge.
 
 #include <caf/all.hpp>
 
@@ -61,11 +62,15 @@ namespace harbinger {
 using caf::reacts_to;
 using caf::replies_to;
 
-// ----------------------------------------------------------------------------------------------- central role
+// One signature a line, its comment above it.
+// clang-format off
+
+// ------------------------------------------------------------------------------------ central role
 
 /// Owns the SUB socket for telemetry; decodes, batches, hands on.
 using telemetry_bridge_actor = caf::typed_actor<
-  // The ingestor has taken this many batches: credit for as many more (backpressure). `round` is the count.
+  // The ingestor has taken this many batches: credit for as many more (backpressure). `round` is
+  // the count.
   reacts_to<tick>,
   replies_to<show_request>::with<show_reply>>;
 
@@ -78,7 +83,8 @@ using telemetry_ingestor_actor = caf::typed_actor<
   reacts_to<tick>,
   replies_to<show_request>::with<show_reply>>;
 
-/// Features and risk of every node; scores each scoring period and sends risk_updated to zone_manager.
+/// Features and risk of every node; scores each scoring period and sends risk_updated to
+/// zone_manager.
 using failure_predictor_actor = caf::typed_actor<
   reacts_to<samples_accepted>,
   reacts_to<catalog_changed>,
@@ -94,7 +100,8 @@ using model_trainer_actor = caf::typed_actor<
   reacts_to<tick>,
   replies_to<show_request>::with<show_reply>>;
 
-/// Risks to zones, with hysteresis and brake; tells placement_manager, prefetch_coordinator, recovery_coordinator, event_publisher.
+/// Risks to zones, with hysteresis and brake; tells placement_manager, prefetch_coordinator,
+/// recovery_coordinator, event_publisher.
 using zone_manager_actor = caf::typed_actor<
   reacts_to<risk_updated>,
   reacts_to<catalog_changed>,
@@ -104,7 +111,8 @@ using zone_manager_actor = caf::typed_actor<
   // "zones" [id]
   replies_to<show_request>::with<show_reply>>;
 
-/// Decides which copies shall exist, and owns one partition_prefetcher for each that is not there yet.
+/// Decides which copies shall exist, and owns one partition_prefetcher for each that is not there
+/// yet.
 using prefetch_coordinator_actor = caf::typed_actor<
   reacts_to<zone_map>,
   reacts_to<catalog_changed>,
@@ -117,7 +125,8 @@ using prefetch_coordinator_actor = caf::typed_actor<
   // "plan"
   replies_to<show_request>::with<show_reply>>;
 
-/// Brings one copy of one partition into being: start, watch, retry, next source, give up. Ends when told, or done.
+/// Brings one copy of one partition into being: start, watch, retry, next source, give up. Ends
+/// when told, or done.
 using partition_prefetcher_actor = caf::typed_actor<
   // The same copy again, with other sources: after a failover.
   reacts_to<prefetch_order>,
@@ -142,12 +151,14 @@ using version_synchronizer_actor = caf::typed_actor<
   reacts_to<report_received>,
   reacts_to<node_joined>,
   reacts_to<catalog_changed>,
-  // Someone restarted and wants all statuses again: sent to prefetch_coordinator and recovery_coordinator.
+  // Someone restarted and wants all statuses again: sent to prefetch_coordinator and
+  // recovery_coordinator.
   reacts_to<tick>,
   // "copies", "replicas" [partition]
   replies_to<show_request>::with<show_reply>>;
 
-/// Detects dead nodes and brings their partitions back; keeps every partition at its wanted number of replicas.
+/// Detects dead nodes and brings their partitions back; keeps every partition at its wanted number
+/// of replicas.
 using recovery_coordinator_actor = caf::typed_actor<
   reacts_to<heartbeat_seen>,
   reacts_to<node_joined>,
@@ -168,7 +179,8 @@ using catalog_keeper_actor = caf::typed_actor<
   replies_to<change_partition>::with<partition_changed>,
   replies_to<register_node>::with<node_changed>,
   replies_to<set_node_state>::with<node_changed>,
-  // A volume's partitions with primaries and secondaries placed; whole map as the reply's document on success.
+  // A volume's partitions with primaries and secondaries placed; whole map as the reply's document
+  // on success.
   replies_to<create_volume>::with<show_reply>,
   reacts_to<follow_catalog>,
   // "nodes", "partitions" [id], "volumes"
@@ -184,7 +196,7 @@ using head_node_bridge_actor = caf::typed_actor<
   // "control"
   replies_to<show_request>::with<show_reply>>;
 
-// ----------------------------------------------------------------------------------------------- node role
+// --------------------------------------------------------------------------------------- node role
 
 /// Owns the data ROUTER and the connections to peers.
 using data_bridge_actor = caf::typed_actor<
@@ -237,7 +249,7 @@ using telemetry_publisher_actor = caf::typed_actor<
   reacts_to<tick>,
   replies_to<show_request>::with<show_reply>>;
 
-// ----------------------------------------------------------------------------------------------- both roles
+// -------------------------------------------------------------------------------------- both roles
 
 /// Numbers, keeps and publishes events; publishes zones and map changes (central).
 using event_publisher_actor = caf::typed_actor<
@@ -268,6 +280,8 @@ using metrics_exporter_actor = caf::typed_actor<
   reacts_to<tick>,
   replies_to<show_request>::with<show_reply>>;
 
-/// Starts, watches, restarts and stops children (actors/supervisor.hpp). Dynamic: kill_actor, show_request.
+/// Starts, watches, restarts and stops children (actors/supervisor.hpp). Dynamic: kill_actor,
+/// show_request.
+// clang-format on
 
 } // namespace harbinger

@@ -17,13 +17,15 @@ namespace harbinger {
 
 struct settings; // core/settings.hpp
 
-/// An actor's own clock tick. `round` tells a stale tick (of before a restart or a change of period) from a live one.
+/// An actor's own clock tick. `round` tells a stale tick (of before a restart or a change of
+/// period) from a live one.
 struct tick {
   uint64_t round = 0;
 };
 
-/// "Show yourself": `words` are the rest of the console line, e.g. {"n3"} for `risk n3`. Every actor that has something to
-/// show answers with a JSON document (messages/events.hpp, console_reply); an unknown row is errc::not_found.
+/// "Show yourself": `words` are the rest of the console line, e.g. {"n3"} for `risk n3`. Every
+/// actor that has something to show answers with a JSON document (messages/events.hpp,
+/// console_reply); an unknown row is errc::not_found.
 struct show_request {
   std::string topic; ///< "nodes", "partitions", "risk" ...: the console routes by it
   std::vector<std::string> words;
@@ -39,8 +41,9 @@ struct config_changed {
 
 // --- catalog ---
 
-/// Rows that changed, or everything when `whole`. Sent by catalog_keeper to every actor in names::catalog_followers.
-/// A follower applies it when `previous` is the revision it has (or it is whole), else asks again with follow_catalog.
+/// Rows that changed, or everything when `whole`. Sent by catalog_keeper to every actor in
+/// names::catalog_followers. A follower applies it when `previous` is the revision it has (or it is
+/// whole), else asks again with follow_catalog.
 struct catalog_changed {
   std::shared_ptr<const partition_map> map;
 };
@@ -49,9 +52,10 @@ struct follow_catalog {
   std::string follower;
 };
 
-/// One compare-and-swap of a partition's row: takes effect only when the stored revision is `expected`. The keeper fills
-/// in the new revision. errc::conflict (detail: the revision there) otherwise; errc::invalid_argument when the row breaks
-/// an invariant (src/catalog/catalog.hpp lists them). Durable before the reply.
+/// One compare-and-swap of a partition's row: takes effect only when the stored revision is
+/// `expected`. The keeper fills in the new revision. errc::conflict (detail: the revision there)
+/// otherwise; errc::invalid_argument when the row breaks an invariant (src/catalog/catalog.hpp
+/// lists them). Durable before the reply.
 struct change_partition {
   revision expected;
   partition_row row;
@@ -61,7 +65,8 @@ struct partition_changed {
   result<partition_row> row; ///< as stored
 };
 
-/// Registers a node's life, or changes its state. An older incarnation than the one stored is errc::stale_epoch.
+/// Registers a node's life, or changes its state. An older incarnation than the one stored is
+/// errc::stale_epoch.
 struct register_node {
   node_hello hello;
 };
@@ -77,7 +82,8 @@ struct node_changed {
 
 // --- nodes ---
 
-/// A node said hello and the catalog has it. Sent by head_node_bridge to recovery_coordinator and version_synchronizer.
+/// A node said hello and the catalog has it. Sent by head_node_bridge to recovery_coordinator and
+/// version_synchronizer.
 struct node_joined {
   node_hello hello;
   bool new_life = false; ///< another incarnation than before: what it had in memory is gone
@@ -93,8 +99,9 @@ struct report_received {
   node_report report;
 };
 
-/// Send a command to a node and answer with its reply frame. errc::unknown_node: not connected; errc::timeout after
-/// control.command_timeout_ms. Commands are idempotent: after a timeout they may be repeated.
+/// Send a command to a node and answer with its reply frame. errc::unknown_node: not connected;
+/// errc::timeout after control.command_timeout_ms. Commands are idempotent: after a timeout they
+/// may be repeated.
 struct node_command {
   node_id node;
   wire::frame command;
@@ -103,7 +110,8 @@ struct node_command_done {
   result<wire::frame> reply;
 };
 
-/// What came in at the control socket, from a node or a client; from the reactor's thread to head_node_bridge.
+/// What came in at the control socket, from a node or a client; from the reactor's thread to
+/// head_node_bridge.
 struct control_frame {
   std::string peer;
   wire::frame message;
@@ -111,13 +119,15 @@ struct control_frame {
 
 // --- versions ---
 
-/// The newest that is known of one replica; sent on every change of role, state, version order or readiness.
+/// The newest that is known of one replica; sent on every change of role, state, version order or
+/// readiness.
 struct replica_status {
   node_id node;
   incarnation life;
   time_point received;
   replica_report report;
-  bool caught_up = false;    ///< at, or within versions.ready_lag_ms of, the primary's committed version
+  /// At, or within versions.ready_lag_ms of, the primary's committed version
+  bool caught_up = false;
   bool digest_differs = false; ///< same version as the primary, other digest: never promoted
 };
 /// To prefetch_coordinator, recovery_coordinator and the partition's prefetcher.
@@ -130,8 +140,9 @@ struct replicas_changed {
 struct placement_query {
   partition_id partition;
   uint64_t size_bytes = 0;
-  std::vector<node_id> keep_away; ///< besides those the catalog shows: targets already chosen in this round
-  std::string purpose;            ///< "prefetch" or "restore"
+  /// Besides those the catalog shows: targets already chosen in this round
+  std::vector<node_id> keep_away;
+  std::string purpose; ///< "prefetch" or "restore"
 };
 struct rejected_node {
   node_id node;
@@ -143,14 +154,15 @@ struct scored_node {
   std::string terms; ///< "free 0.41, load 0.20, rtt 0.18 ..."
 };
 struct placement {
-  result<node_address> target; ///< errc::no_candidate
+  result<node_address> target;     ///< errc::no_candidate
   std::vector<scored_node> ranked; ///< best first
   std::vector<rejected_node> rejected;
 };
 
 // --- prefetch ---
 
-/// From recovery: this partition lacks `missing` replicas; make copies by `method`, before everything else.
+/// From recovery: this partition lacks `missing` replicas; make copies by `method`, before
+/// everything else.
 struct copy_wanted {
   partition_id partition;
   restore_method method = restore_method::pull;
@@ -168,7 +180,7 @@ struct prefetch_order {
 struct prefetch_progress {
   partition_id partition;
   harbinger::copy_id copy;
-  bool ready = false;  ///< caught up; goes on following
+  bool ready = false;   ///< caught up; goes on following
   bool gave_up = false; ///< all sources and retries used: choose another target
   uint64_t copied_bytes = 0;
   std::string detail;
@@ -189,7 +201,8 @@ struct config_set {
   std::string key;
   std::string value; ///< as in TOML
 };
-/// Repeat a recovery step by hand, to measure it: drop the youngest secondary of each partition, restore by `method`.
+/// Repeat a recovery step by hand, to measure it: drop the youngest secondary of each partition,
+/// restore by `method`.
 struct recovery_drill {
   std::vector<partition_id> partitions;
   restore_method method = restore_method::full_rebuild;
@@ -197,7 +210,8 @@ struct recovery_drill {
 
 // --- node role ---
 
-/// A request on the node's data socket that the receiving actor must answer with exactly one data_reply.
+/// A request on the node's data socket that the receiving actor must answer with exactly one
+/// data_reply.
 struct data_request {
   size_t socket = 0;
   std::string peer; ///< routing id to answer to
@@ -208,7 +222,8 @@ struct data_reply {
   std::string peer;
   wire::frame message;
 };
-/// A request to another node's data socket; the reply comes back as peer_reply to `reply_to` (a directory name).
+/// A request to another node's data socket; the reply comes back as peer_reply to `reply_to` (a
+/// directory name).
 struct peer_request {
   std::string endpoint;
   wire::frame message; ///< id is chosen by the asker, unique within `reply_to`
@@ -222,14 +237,16 @@ struct peer_reply {
 struct forget_peer {
   std::string endpoint;
 };
-/// A command from the centre, passed on by node_link; the answer goes back with send_to_centre, same id.
+/// A command from the centre, passed on by node_link; the answer goes back with send_to_centre,
+/// same id.
 struct centre_command {
   wire::frame message;
 };
 struct send_to_centre {
   wire::frame message;
 };
-/// The replicas of this node as they are now; to node_link, after each change and each report period.
+/// The replicas of this node as they are now; to node_link, after each change and each report
+/// period.
 struct replicas_now {
   std::vector<replica_report> replicas;
   uint64_t used_bytes = 0;

@@ -6,11 +6,14 @@ namespace harbinger {
 
 /// One reason for a risk, ready to be shown: which metric, how it stands out, how much it weighs.
 struct risk_reason {
-  std::string metric;  ///< e.g. "process.rss_ratio"
-  std::string text;    ///< "memory in use is 4.2 deviations above this node's own past, rising 1.3 %/s"
-  double weight = 0.0; ///< share of the probability that hangs on this metric, 0..1 (src/predict/model.hpp, explain)
+  std::string metric; ///< e.g. "process.rss_ratio"
+  /// "memory in use is 4.2 deviations above this node's own past, rising 1.3 %/s"
+  std::string text;
+  /// Share of the probability that hangs on this metric, 0..1 (src/predict/model.hpp, explain)
+  double weight = 0.0;
 };
-template <class V> void describe(V& v, risk_reason& m) {
+template <class V>
+void describe(V& v, risk_reason& m) {
   v("metric", m.metric);
   v("text", m.text);
   v("weight", m.weight);
@@ -19,15 +22,16 @@ template <class V> void describe(V& v, risk_reason& m) {
 /// P(node fails within the horizon). Local and, as part of events, on the wire.
 struct node_risk {
   node_id node;
-  double probability = 0.0;  ///< 0..1
-  double uncertainty = 0.0;  ///< half-width, grows as input gets stale; stale never reads as healthy
-  bool calibrated = false;   ///< false: heuristic, or a model without calibration
+  double probability = 0.0; ///< 0..1
+  double uncertainty = 0.0; ///< half-width, grows as input gets stale; stale never reads as healthy
+  bool calibrated = false;  ///< false: heuristic, or a model without calibration
   double horizon_s = 0.0;
-  double input_age_s = 0.0;  ///< age of the newest sample that went in; infinite when none ever came
-  std::string model;         ///< version of the model, or "heuristic"
+  double input_age_s = 0.0; ///< age of the newest sample that went in; infinite when none ever came
+  std::string model;        ///< version of the model, or "heuristic"
   std::vector<risk_reason> reasons; ///< heaviest first, at most 5
 };
-template <class V> void describe(V& v, node_risk& m) {
+template <class V>
+void describe(V& v, node_risk& m) {
   v("node", m.node);
   v("probability", m.probability);
   v("uncertainty", m.uncertainty);

@@ -19,22 +19,26 @@ struct metric_spec {
   metric_kind kind = metric_kind::gauge;
   friend auto operator<=>(const metric_spec&, const metric_spec&) = default;
 };
-template <class V> void describe(V& v, metric_spec& m) {
+template <class V>
+void describe(V& v, metric_spec& m) {
   v("name", m.name);
   v("kind", m.kind);
 }
 
-/// One row of metrics; `values` runs parallel to the batch's `metrics`. NaN stands for "could not be measured".
+/// One row of metrics; `values` runs parallel to the batch's `metrics`. NaN stands for "could not
+/// be measured".
 struct sample_row {
   unix_ms time;
   std::vector<double> values;
 };
-template <class V> void describe(V& v, sample_row& m) {
+template <class V>
+void describe(V& v, sample_row& m) {
   v("time", m.time);
   v("values", m.values);
 }
 
-/// What a node publishes. `seq` counts batches of one incarnation from 1, so that a hole is a counted loss.
+/// What a node publishes. `seq` counts batches of one incarnation from 1, so that a hole is a
+/// counted loss.
 struct telemetry_batch {
   static constexpr std::string_view wire_name = "telemetry.batch";
   static constexpr size_t max_bytes = telemetry_body_max;
@@ -44,7 +48,8 @@ struct telemetry_batch {
   std::vector<metric_spec> metrics;
   std::vector<sample_row> rows;
 };
-template <class V> void describe(V& v, telemetry_batch& m) {
+template <class V>
+void describe(V& v, telemetry_batch& m) {
   v("node", m.node);
   v("incarnation", m.life);
   v("seq", m.seq);
@@ -62,7 +67,9 @@ struct telemetry_rows {
   std::vector<unix_ms> times; ///< one a row
   std::vector<double> values; ///< row after row, each as long as `metrics`
 
-  std::span<const double> row(size_t i) const { return {values.data() + i * metrics->size(), metrics->size()}; }
+  std::span<const double> row(size_t i) const {
+    return {values.data() + i * metrics->size(), metrics->size()};
+  }
 };
 
 /// Batches as they came off the socket, decoded, not yet trusted. Local.
@@ -72,8 +79,8 @@ struct telemetry_received {
   uint64_t dropped = 0;   ///< batches dropped for want of credit since the last such message
 };
 
-/// Rows that passed the gate, oldest first: known node, current incarnation, strictly later than the row before, finite or
-/// NaN-as-missing. Local.
+/// Rows that passed the gate, oldest first: known node, current incarnation, strictly later than
+/// the row before, finite or NaN-as-missing. Local.
 struct samples_accepted {
   time_point received;
   std::vector<telemetry_rows> batches;

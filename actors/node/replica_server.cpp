@@ -307,6 +307,19 @@ show_reply replica_show(replica_self self) {
   return {out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
 }
 
+constexpr size_t conflicts_shown_max = 1000;
+
+/// The conflict journal (P4): what replicas that lost a failover held beyond the true history.
+show_reply replica_show_conflicts(replica_self self) {
+  auto entries = self->state.ctx->node->store->conflicts(conflicts_shown_max);
+  if (!entries) return {tl::unexpected<error>(entries.error())};
+  auto rows = nlohmann::json::array();
+  for (const auto& e : *entries)
+    rows.push_back({to_string(e.partition), to_string(e.entry.version), e.entry.ops.size()});
+  nlohmann::json out{{"columns", {"partition", "version", "operations"}}, {"rows", rows}};
+  return {out.dump()};
+}
+
 } // namespace
 
 replica_server_actor::behavior_type replica_server(replica_self self, context_ptr ctx) {
@@ -341,7 +354,9 @@ replica_server_actor::behavior_type replica_server(replica_self self, context_pt
         else if (t.round == self->state.round)
           replica_tick(self);
       },
-      [=](const show_request&) { return replica_show(self); },
+      [=](const show_request& m) {
+        return m.topic == "conflicts" ? replica_show_conflicts(self) : replica_show(self);
+      },
   };
 }
 

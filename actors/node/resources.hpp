@@ -36,7 +36,8 @@ public:
   void set(partition_id partition, row value) {
     std::lock_guard guard(mutex_);
     auto& kept = rows_[partition];
-    bool news = kept.copy != value.copy || kept.following != value.following || kept.failure != value.failure;
+    bool news = kept.copy != value.copy || kept.following != value.following
+                || kept.failure != value.failure;
     kept = std::move(value);
     if (news) ++changes_;
   }
@@ -66,7 +67,8 @@ struct node_resources {
   std::atomic<uint64_t> store_queue{0};    ///< writes waiting for the next group commit
   std::atomic<uint64_t> term_seen{0}; ///< newest term of the centre; older commands are refused
 
-  std::atomic<uint32_t> report_ms{1000}; ///< how often the centre wants reports, by its newest welcome
+  /// How often the centre wants reports, by its newest welcome
+  std::atomic<uint32_t> report_ms{1000};
 
   /// The data socket's bound address (a wildcard port resolved), set by data_bridge.
   void set_data_endpoint(std::string endpoint) {

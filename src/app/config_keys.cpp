@@ -122,21 +122,23 @@ void protection_keys(std::vector<config_key>& k) {
   k.push_back(integer({"prefetch.rate_bytes_per_s", central, live, "bytes/s",
                        "limit of what one target takes in; 0: none"},
                       0, bytes_most, FIELD(prefetch.rate_bytes_per_s)));
-  k.push_back(integer({"prefetch.retry_ms", central, live, "ms",
-                       "pause before a copy without progress is ordered again"},
+  k.push_back(integer({"prefetch.retry_ms", both, restart, "ms",
+                       "centre: pause before a copy without progress is ordered again; node: pause "
+                       "before a source is asked again"},
                       10, minute_ms, FIELD(prefetch.retry_ms)));
-  k.push_back(
-      integer({"prefetch.retries_max", central, live, "", "tries at one source before the next"}, 0,
-              1000, FIELD(prefetch.retries_max)));
+  k.push_back(integer({"prefetch.retries_max", both, restart, "",
+                       "centre: orders without any progress, per source, before a copy is given "
+                       "up; node: failures at one source before the next"},
+                      0, 1000, FIELD(prefetch.retries_max)));
   k.push_back(number(
       {"prefetch.keep_after_zone_s", central, live, "s", "copies outlive their zone so long"}, 0,
       30 * day_s, FIELD(prefetch.keep_after_zone_s)));
-  k.push_back(
-      integer({"prefetch.chunk_bytes", central, live, "bytes", "size of one piece of a snapshot"},
-              4096, 4 << 20, FIELD(prefetch.chunk_bytes)));
-  k.push_back(
-      integer({"prefetch.credits", central, live, "chunks", "pieces asked for and not there yet"},
-              1, 256, FIELD(prefetch.credits)));
+  k.push_back(integer({"prefetch.chunk_bytes", node, restart, "bytes",
+                       "size of one piece of a snapshot that this node gives to others"},
+                      4096, 4 << 20, FIELD(prefetch.chunk_bytes)));
+  k.push_back(integer({"prefetch.credits", node, restart, "chunks",
+                       "pieces this node has asked a source for and not got yet, per copy"},
+                      1, 256, FIELD(prefetch.credits)));
 
   k.push_back(number({"placement.quota", central, live, "share",
                       "largest share of a node's capacity that may be used"},

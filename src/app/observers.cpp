@@ -192,7 +192,7 @@ std::vector<node_id> event_watch::ever_in_zone() const {
 }
 
 availability_probe::availability_probe(std::string control_endpoint,
-                                       std::vector<partition_id> partitions)
+                                       const std::vector<partition_id>& partitions)
     : endpoint_(std::move(control_endpoint)) {
   for (auto partition : partitions) probes_.push_back({partition, {}, {}});
   for (size_t i = 0; i < probes_.size(); ++i) {

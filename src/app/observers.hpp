@@ -92,7 +92,7 @@ private:
 /// served again?
 class availability_probe {
 public:
-  availability_probe(std::string control_endpoint, std::vector<partition_id> partitions);
+  availability_probe(std::string control_endpoint, const std::vector<partition_id>& partitions);
   ~availability_probe();
   /// Operations that began after this moment count; call it at the death.
   void begin(time_point when);

@@ -9,9 +9,10 @@
 
 namespace harbinger {
 
-/// Incremental digest of an ordered map: the sum (mod 2^64) of one hash a record, kept in buckets by key hash.
-/// Independent of the order of insertion; two replicas at one version have equal digests; a difference names the
-/// buckets to repair. Not cryptographic: it finds faults, not forgers.
+/// Incremental digest of an ordered map: the sum (mod 2^64) of one hash a record, kept in buckets
+/// by key hash. Independent of the order of insertion; two replicas at one version have equal
+/// digests; a difference names the buckets to repair. Not cryptographic: it finds faults, not
+/// forgers.
 class digest {
 public:
   static constexpr size_t buckets = 16;

@@ -6,7 +6,8 @@
 
 namespace harbinger {
 
-/// Every expected failure. The names travel on the wire (docs/PROTOCOL.md), so they are never reused or renamed.
+/// Every expected failure. The names travel on the wire (docs/PROTOCOL.md), so they are never
+/// reused or renamed.
 enum class errc : uint8_t {
   internal,          ///< a defect of ours; the detail says where
   malformed,         ///< a frame, file or text that does not parse

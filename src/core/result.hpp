@@ -9,7 +9,8 @@
 
 namespace harbinger {
 
-/// An expected failure: what kind, and in words what and where. `detail` is for people, `code` for programs.
+/// An expected failure: what kind, and in words what and where. `detail` is for people, `code` for
+/// programs.
 struct error {
   errc code = errc::internal;
   std::string detail;
@@ -21,7 +22,8 @@ inline std::string to_string(const error& e) {
   return e.detail.empty() ? text : text + ": " + e.detail;
 }
 
-template <class T = void> using result = tl::expected<T, error>;
+template <class T = void>
+using result = tl::expected<T, error>;
 
 inline tl::unexpected<error> fail(errc code, std::string detail = {}) {
   return tl::unexpected<error>(error{code, std::move(detail)});

@@ -9,8 +9,9 @@
 
 namespace harbinger {
 
-/// All tunables, valid by construction: src/app/config.cpp parses TOML into this and refuses the whole file otherwise.
-/// Names, units, ranges, defaults and effects are documented in config/central.toml and config/node.toml.
+/// All tunables, valid by construction: src/app/config.cpp parses TOML into this and refuses the
+/// whole file otherwise. Names, units, ranges, defaults and effects are documented in
+/// config/central.toml and config/node.toml.
 
 struct central_endpoints {
   std::string control = "tcp://127.0.0.1:7400";   ///< ROUTER: node control, map.get, volume.create
@@ -26,46 +27,52 @@ struct control_settings {
 };
 
 struct prediction_settings {
-  std::string recordings;        ///< directory of recorded runs to train on; empty: no training
+  std::string recordings; ///< directory of recorded runs to train on; empty: no training
   std::vector<std::string> exclude_runs; ///< names of runs never trained on
-  std::string model;             ///< model file to load (and to write after training); empty: <state_dir>/model
+  std::string model; ///< model file to load (and to write after training); empty: <state_dir>/model
   double horizon_s = 3600;
   uint32_t scoring_ms = 1000;
-  double stale_after_s = 10;     ///< input older than this widens the uncertainty
+  double stale_after_s = 10;                       ///< input older than this widens the uncertainty
   std::vector<double> windows_s = {60, 600, 3600}; ///< feature windows
   uint32_t trees = 60;
   uint32_t train_rows_max = 4000;
-  std::string record_file;       ///< accepted telemetry is appended to this file (src/predict/recordings.hpp); empty: off
+  /// Accepted telemetry is appended to this file (src/predict/recordings.hpp); empty: off
+  std::string record_file;
 };
 
 struct zone_settings {
-  double enter_at = 0.5;         ///< probability at which a node enters a zone
-  double leave_at = 0.2;         ///< and below which it may leave
-  double escalate_at = 0.9;      ///< reserved: copies join the sync set (not implemented; refused when set in the file)
-  uint32_t enter_rounds = 2;     ///< consecutive scorings above enter_at
+  double enter_at = 0.5; ///< probability at which a node enters a zone
+  double leave_at = 0.2; ///< and below which it may leave
+  /// Reserved: copies join the sync set (not implemented; refused when set in the file)
+  double escalate_at = 0.9;
+  uint32_t enter_rounds = 2; ///< consecutive scorings above enter_at
   double minimum_stay_s = 60;
-  double share_max = 0.3;        ///< brake: largest share of the up nodes in zones
-  double concentration_p = 0.01; ///< a domain is condemned when so many risky members would be rarer than this by chance
-  std::vector<std::string> domains = {"rack", "power"}; ///< attributes that make nodes fail together
+  double share_max = 0.3; ///< brake: largest share of the up nodes in zones
+  /// A domain is condemned when so many risky members would be rarer than this by chance
+  double concentration_p = 0.01;
+  /// Attributes that make nodes fail together
+  std::vector<std::string> domains = {"rack", "power"};
 };
 
 struct prefetch_settings {
-  double none_alive_target = 1e-3; ///< P(no live replica or copy) a partition may have
-  uint32_t copies_max = 2;         ///< per partition
-  uint32_t concurrent_max = 16;    ///< copies under way in all
+  double none_alive_target = 1e-3;      ///< P(no live replica or copy) a partition may have
+  uint32_t copies_max = 2;              ///< per partition
+  uint32_t concurrent_max = 16;         ///< copies under way in all
   uint32_t concurrent_per_node_max = 4; ///< as source or as target
   uint64_t rate_bytes_per_s = 64 << 20; ///< each target's limit; 0: none
   uint32_t retry_ms = 500;
-  uint32_t retries_max = 5;        ///< per source
-  double keep_after_zone_s = 600;  ///< copies outlive their zone so long
+  uint32_t retries_max = 5;       ///< per source
+  double keep_after_zone_s = 600; ///< copies outlive their zone so long
   uint32_t chunk_bytes = 1 << 20;
-  uint32_t credits = 8;            ///< chunks outstanding
+  uint32_t credits = 8; ///< chunks outstanding
 };
 
 struct placement_settings {
-  double quota = 0.9;              ///< largest share of a node's capacity that may be used
-  std::vector<std::string> spread = {"rack"}; ///< attributes that replicas of a partition must not share
-  double weight_free = 0.35, weight_load = 0.25, weight_risk = 0.2, weight_rtt = 0.1, weight_balance = 0.1;
+  double quota = 0.9; ///< largest share of a node's capacity that may be used
+  /// Attributes that replicas of a partition must not share
+  std::vector<std::string> spread = {"rack"};
+  double weight_free = 0.35, weight_load = 0.25, weight_risk = 0.2, weight_rtt = 0.1,
+         weight_balance = 0.1;
 };
 
 struct version_settings {
@@ -82,17 +89,17 @@ struct recovery_settings {
 };
 
 struct replica_settings {
-  uint32_t lease_ms = 400;          ///< primary reads are served so long after the last word of the sync set
+  uint32_t lease_ms = 400; ///< primary reads are served so long after the last word of the sync set
   uint32_t append_timeout_ms = 500; ///< resend after
   uint32_t in_flight_max = 64;      ///< batches of a partition sent and not acknowledged
-  uint32_t queued_max = 1024;       ///< client batches waiting per partition; beyond it errc::overloaded
-  bool sync_writes = true;          ///< fsync before acknowledging
+  uint32_t queued_max = 1024; ///< client batches waiting per partition; beyond it errc::overloaded
+  bool sync_writes = true;    ///< fsync before acknowledging
   uint64_t log_keep_entries = 50'000; ///< log entries kept for deltas beyond what mass storage has
 };
 
 struct mass_storage_settings {
-  std::string directory;            ///< shared by all nodes
-  uint32_t flush_ms = 1000;         ///< log segments
+  std::string directory;    ///< shared by all nodes
+  uint32_t flush_ms = 1000; ///< log segments
   uint32_t checkpoint_s = 60;
 };
 
@@ -100,7 +107,8 @@ struct telemetry_settings {
   uint32_t sample_ms = 1000;
   uint32_t publish_ms = 1000;
   std::vector<std::string> log_files; ///< error logs to count codes in
-  uint64_t memory_limit_bytes = 0; ///< 0: taken from the process's own limits (cgroup, RLIMIT_AS), else the host's memory
+  /// 0: taken from the process's own limits (cgroup, RLIMIT_AS), else the host's memory
+  uint64_t memory_limit_bytes = 0;
 };
 
 struct node_settings {

@@ -10,7 +10,8 @@ namespace harbinger {
 
 /// A value of type `Rep` that does not mix with others of the same representation.
 /// Ordered, hashable, default constructible; `value` is the bare representation.
-template <class Tag, class Rep> struct strong {
+template <class Tag, class Rep>
+struct strong {
   using rep = Rep;
   Rep value{};
 
@@ -23,6 +24,9 @@ template <class Tag, class Rep> struct strong {
 
 } // namespace harbinger
 
-template <class Tag, class Rep> struct std::hash<harbinger::strong<Tag, Rep>> {
-  size_t operator()(const harbinger::strong<Tag, Rep>& x) const noexcept { return std::hash<Rep>{}(x.value); }
+template <class Tag, class Rep>
+struct std::hash<harbinger::strong<Tag, Rep>> {
+  size_t operator()(const harbinger::strong<Tag, Rep>& x) const noexcept {
+    return std::hash<Rep>{}(x.value);
+  }
 };

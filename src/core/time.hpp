@@ -13,7 +13,8 @@ using duration = std::chrono::steady_clock::duration;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-/// Wall-clock time in milliseconds since 1970-01-01 UTC; for records and people, never for deciding what comes first.
+/// Wall-clock time in milliseconds since 1970-01-01 UTC; for records and people, never for deciding
+/// what comes first.
 using unix_ms = strong<struct unix_ms_tag, int64_t>;
 
 inline double to_seconds(duration d) { return std::chrono::duration<double>(d).count(); }

@@ -239,8 +239,9 @@ void recovery_desk::note_progress(const partition_row& row, work& w, time_point 
   }
 }
 
-/// Replicas that no row mentions: what lost a failover, or was left over. While a partition is not served, none of its
-/// replicas is given up: the stray may be the last thing that is left of it (P4).
+/// Replicas that no row mentions: what lost a failover, or was left over. While a partition is not
+/// served, none of its replicas is given up: the stray may be the last thing that is left of it
+/// (P4).
 void recovery_desk::drop_strays(time_point now, actions& out) {
   auto here = around(now);
   std::set<std::pair<node_id, partition_id>> present;

@@ -42,8 +42,8 @@ public:
     auto& proposed = it->second.proposed;
     while (!proposed.empty() && proposed.front().version.seq <= committed) proposed.pop_front();
   }
-  /// From now on every commit waits for this joiner, also after the actor starts again: the centre may already be taking it
-  /// into the sync set.
+  /// From now on every commit waits for this joiner, also after the actor starts again: the centre
+  /// may already be taking it into the sync set.
   void mark_caught_up(partition_id partition, const node_id& joiner) {
     std::lock_guard guard(mutex_);
     reigns_[partition].caught_up.insert(joiner);

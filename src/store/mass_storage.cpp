@@ -161,6 +161,7 @@ epoch_history mass_storage::newest_history(partition_id partition) const {
   epoch_history newest;
   auto consider = [&](const std::vector<listed>& files) {
     std::vector<const listed*> order;
+    order.reserve(files.size());
     for (const auto& file : files) order.push_back(&file);
     std::sort(order.begin(), order.end(), [](const listed* a, const listed* b) {
       return std::tie(b->epoch, b->last) < std::tie(a->epoch, a->last);

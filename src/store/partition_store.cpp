@@ -219,8 +219,9 @@ public:
     std::vector<std::unique_lock<std::mutex>> locks;
     for (const auto& w : group) held.emplace(w.partition, nullptr);
     for (auto& [id, s] : held) { // by id: two groups never wait for each other
-      bool may_create = std::any_of(group.begin(), group.end(),
-                                    [&](const auto& w) { return w.partition == id && w.create; });
+      bool may_create = std::any_of(group.begin(), group.end(), [&, id = id](const auto& w) {
+        return w.partition == id && w.create;
+      });
       s = may_create ? find_or_make(id) : find(id);
       if (s) locks.emplace_back(s->writing);
     }

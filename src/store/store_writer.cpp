@@ -89,6 +89,7 @@ struct store_writer::impl {
       return done;
     }
     std::vector<store_write> writes;
+    writes.reserve(group.size());
     for (auto& j : group) writes.push_back(std::move(*j.write));
     auto begun = std::chrono::steady_clock::now();
     auto heads = store->write(writes);

@@ -2,12 +2,14 @@
 
 /// Encoding of the structs in messages/ as msgpack maps, field names as `describe` gives them.
 ///
-/// Rules of decoding: unknown fields are passed over, missing fields and wrong types are errc::malformed with the field's
-/// name, a body over the type's `max_bytes` is errc::oversize before it is looked at, nesting and the number of elements
-/// are limited (wire/frame.hpp) before anything is allocated for them. Text must be UTF-8; encode writes '?' for bytes that
-/// are not. Doubles may be any IEEE value; whether NaN makes sense is for the receiver. Nothing but std::bad_alloc is thrown,
-/// whatever the bytes; a decoded value shares no memory with them. encode and decode are defined in codec.cpp for the types
-/// listed in wire/types.hpp; another type needs a line there.
+/// Rules of decoding: unknown fields are passed over, missing fields and wrong types are
+/// errc::malformed with the field's name, a body over the type's `max_bytes` is errc::oversize
+/// before it is looked at, nesting and the number of elements are limited (wire/frame.hpp) before
+/// anything is allocated for them. Text must be UTF-8; encode writes '?' for bytes that are not.
+/// Doubles may be any IEEE value; whether NaN makes sense is for the receiver. Nothing but
+/// std::bad_alloc is thrown, whatever the bytes; a decoded value shares no memory with them. encode
+/// and decode are defined in codec.cpp for the types listed in wire/types.hpp; another type needs a
+/// line there.
 
 #include <string>
 #include <string_view>
@@ -18,10 +20,13 @@
 
 namespace harbinger::wire {
 
-template <class T> std::string encode(const T& message);
-template <class T> result<T> decode(std::string_view body);
+template <class T>
+std::string encode(const T& message);
+template <class T>
+result<T> decode(std::string_view body);
 
-template <class T> frame make_frame(uint64_t id, const T& message) {
+template <class T>
+frame make_frame(uint64_t id, const T& message) {
   return frame{std::string{T::wire_name}, id, encode(message)};
 }
 
@@ -29,8 +34,10 @@ inline frame make_error(uint64_t id, const error& e) {
   return make_frame(id, error_reply{std::string{to_string(e.code)}, e.detail});
 }
 
-/// The frame's message as a T. An error_reply in its place becomes its errc; another type is errc::unsupported.
-template <class T> result<T> read_frame(const frame& f) {
+/// The frame's message as a T. An error_reply in its place becomes its errc; another type is
+/// errc::unsupported.
+template <class T>
+result<T> read_frame(const frame& f) {
   if (f.type == T::wire_name) return decode<T>(f.body);
   if (f.type != error_reply::wire_name)
     return fail(errc::unsupported, "expected " + std::string{T::wire_name} + ", got " + f.type);

@@ -11,11 +11,13 @@ namespace harbinger::wire {
 /// The protocol's version; a peer that speaks another gets errc::unsupported.
 inline constexpr uint64_t protocol_version = 1;
 inline constexpr size_t header_bytes_max = 256;
-inline constexpr size_t depth_max = 16;           ///< nesting of arrays and maps in a body
-inline constexpr size_t elements_max = 2'000'000; ///< of all arrays and maps of a body together; a map's field counts two
+inline constexpr size_t depth_max = 16; ///< nesting of arrays and maps in a body
+/// Of all arrays and maps of a body together; a map's field counts two
+inline constexpr size_t elements_max = 2'000'000;
 
-/// One message: two ZeroMQ parts, the header ["HB", version, type, id] and the body (a map), both msgpack.
-/// A reply repeats the id of its request. Published messages carry the topic as a part in front and id 0.
+/// One message: two ZeroMQ parts, the header ["HB", version, type, id] and the body (a map), both
+/// msgpack. A reply repeats the id of its request. Published messages carry the topic as a part in
+/// front and id 0.
 struct frame {
   std::string type;
   uint64_t id = 0;
@@ -28,7 +30,8 @@ struct header {
   std::string type;
   uint64_t id = 0;
 };
-/// malformed, oversize or unsupported; never throws, whatever the bytes. A type is 1 or more printable ASCII characters.
+/// malformed, oversize or unsupported; never throws, whatever the bytes. A type is 1 or more
+/// printable ASCII characters.
 result<header> decode_header(std::string_view bytes);
 
 } // namespace harbinger::wire

@@ -1,6 +1,7 @@
 #pragma once
 
-/// Every type that the codec knows: messages of the wire, and rows that are stored in the same form.
+/// Every type that the codec knows: messages of the wire, and rows that are stored in the same
+/// form.
 
 #include "messages/catalog.hpp"
 #include "messages/common.hpp"
@@ -12,14 +13,21 @@
 #include "messages/telemetry.hpp"
 #include "messages/zones.hpp"
 
+// clang-format off
+
 /// X(type): messages with a wire_name.
-#define HARBINGER_WIRE_MESSAGES(X)                                                                                     \
-  X(done) X(error_reply) X(telemetry_batch) X(zone_map) X(node_hello) X(node_welcome) X(node_heartbeat)                \
-  X(heartbeat_ack) X(node_report) X(configure_replica) X(seal_replica) X(drop_replica) X(start_copy) X(probe_node)     \
-  X(probe_result) X(put_request) X(put_ok) X(get_request) X(value_reply) X(scan_request) X(rows_reply) X(node_ping)    \
-  X(node_pong) X(append_request) X(append_ok) X(snapshot_open) X(snapshot_opened) X(snapshot_pull) X(snapshot_chunk)   \
-  X(delta_pull) X(delta_batch) X(map_request) X(partition_map) X(create_volume) X(event) X(console_request)            \
-  X(console_reply) X(replica_report)
+#define HARBINGER_WIRE_MESSAGES(X)                                                                 \
+  X(done) X(error_reply) X(telemetry_batch) X(zone_map) X(node_hello) X(node_welcome)              \
+  X(node_heartbeat) X(heartbeat_ack) X(node_report) X(configure_replica) X(seal_replica)           \
+  X(drop_replica) X(start_copy) X(probe_node) X(probe_result) X(put_request) X(put_ok)             \
+  X(get_request) X(value_reply) X(scan_request) X(rows_reply) X(node_ping) X(node_pong)            \
+  X(append_request) X(append_ok) X(snapshot_open) X(snapshot_opened) X(snapshot_pull)              \
+  X(snapshot_chunk) X(delta_pull) X(delta_batch) X(map_request) X(partition_map)                   \
+  X(create_volume) X(event) X(console_request) X(console_reply) X(replica_report)
 
 /// X(type): rows and parts that are stored by themselves.
-#define HARBINGER_STORED_ROWS(X) X(node_row) X(volume_row) X(partition_row) X(log_entry) X(node_risk) X(zone) X(mass_file_header)
+#define HARBINGER_STORED_ROWS(X)                                                                   \
+  X(node_row) X(volume_row) X(partition_row) X(log_entry) X(node_risk) X(zone)                     \
+  X(mass_file_header)
+
+// clang-format on

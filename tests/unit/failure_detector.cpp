@@ -4,6 +4,7 @@
 #include <set>
 
 #include "recovery/failure_detector.hpp"
+#include "tests/support/random_seed.hpp"
 
 using namespace harbinger;
 using namespace harbinger::detection;
@@ -188,7 +189,7 @@ BOOST_AUTO_TEST_CASE(verdict_is_repeated_until_the_catalog_has_it) {
 /// Whatever the lengths of its own stalls, a detector whose nodes are all well never gives a
 /// verdict, though all it ever finds after a stall is old news and unanswered probes.
 BOOST_AUTO_TEST_CASE(stalled_detector_never_kills_anybody) {
-  auto seed = std::random_device{}();
+  auto seed = random_seed();
   BOOST_TEST_MESSAGE("seed " << seed);
   std::mt19937 random{seed};
   for (int run = 0; run < 50; ++run) {
@@ -208,7 +209,7 @@ BOOST_AUTO_TEST_CASE(stalled_detector_never_kills_anybody) {
 }
 
 BOOST_AUTO_TEST_CASE(slow_and_jittery_link_kills_nobody) {
-  auto seed = std::random_device{}();
+  auto seed = random_seed();
   BOOST_TEST_MESSAGE("seed " << seed);
   std::mt19937 random{seed};
   std::exponential_distribution<double> jitter{1.0 / 120.0};

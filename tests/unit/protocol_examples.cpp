@@ -165,10 +165,11 @@ void write_message(std::string& document) {
 
 } // namespace
 
+// clang-format off
 #define HARBINGER_MESSAGE_PARTS(X)                                                                 \
-  X(node_address)                                                                                  \
-  X(epoch_start) X(metric_spec) X(sample_row) X(record_op) X(record_row) X(log_entry) X(node_row)  \
-      X(volume_row) X(copy_row) X(partition_row) X(zone)
+  X(node_address) X(epoch_start) X(metric_spec) X(sample_row) X(record_op) X(record_row)           \
+  X(log_entry) X(node_row) X(volume_row) X(copy_row) X(partition_row) X(zone)
+// clang-format on
 
 BOOST_AUTO_TEST_CASE(every_message_is_documented_with_its_fields_and_true_bytes) {
   auto document = read_document();
