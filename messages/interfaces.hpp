@@ -48,7 +48,6 @@ HARBINGER_LOCAL(data_request)
 HARBINGER_LOCAL(data_reply)
 HARBINGER_LOCAL(peer_request)
 HARBINGER_LOCAL(peer_reply)
-HARBINGER_LOCAL(forget_peer)
 HARBINGER_LOCAL(centre_command)
 HARBINGER_LOCAL(send_to_centre)
 HARBINGER_LOCAL(replicas_now)
@@ -202,7 +201,6 @@ using head_node_bridge_actor = caf::typed_actor<
 using data_bridge_actor = caf::typed_actor<
   reacts_to<data_reply>,
   reacts_to<peer_request>,
-  reacts_to<forget_peer>,
   replies_to<show_request>::with<show_reply>>;
 
 /// Owns the DEALER to the centre: hello, heartbeats, reports, commands in.

@@ -233,10 +233,6 @@ struct peer_reply {
   std::string endpoint;
   wire::frame message;
 };
-/// Close the connection to an endpoint.
-struct forget_peer {
-  std::string endpoint;
-};
 /// A command from the centre, passed on by node_link; the answer goes back with send_to_centre,
 /// same id.
 struct centre_command {

@@ -71,6 +71,8 @@ show_reply bridge_show(bridge_self self) {
                      {"sent", c.sent.load()},
                      {"malformed", c.malformed.load()},
                      {"undelivered", c.undelivered.load()},
+                     {"failed", c.failed.load()},
+                     {"peers", c.peers.load()},
                      {"open_requests", self->state.requests.size()},
                      {"forgotten_requests", self->state.requests.forgotten()}};
   return {out.dump()};
@@ -99,7 +101,6 @@ data_bridge_actor::behavior_type data_bridge(bridge_self self, context_ptr ctx) 
         message.id = self->state.requests.open({request.reply_to, request.message.id});
         self->state.reactor->send_to_endpoint(request.endpoint, std::move(message));
       },
-      [=](const forget_peer& peer) { self->state.reactor->forget_endpoint(peer.endpoint); },
       [=](const show_request&) { return bridge_show(self); },
   };
 }

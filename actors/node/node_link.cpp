@@ -144,8 +144,10 @@ node_link_actor::behavior_type node_link(link_self self, context_ptr ctx) {
                             config.node.capacity_bytes},
       milliseconds(config.control.heartbeat_ms), term{ctx->node->term_seen.load()}, first_id);
   s->reactor = std::make_unique<net::reactor>();
-  auto added =
-      s->reactor->add({.kind = net::socket_kind::dealer, .endpoint = config.node.central_control});
+  net::socket_options to_centre{.kind = net::socket_kind::dealer,
+                                .endpoint = config.node.central_control};
+  to_centre.queue_max = 100; // a centre that was away long must not first read what is long past
+  auto added = s->reactor->add(to_centre);
   if (!added) throw std::runtime_error("control socket: " + to_string(added.error()));
   s->socket = *added;
   s->reactor->start([ctx, s](net::incoming&& in) { link_incoming(ctx, *s, std::move(in)); });

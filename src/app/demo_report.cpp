@@ -27,8 +27,8 @@ std::string ms(const std::optional<double>& value) {
   return text;
 }
 
-/// "1245 ms, 388 ms of it after the verdict (5.1 times as long)": detection is the same for all ways, so the part after it is
-/// what tells them apart.
+/// "1245 ms, 388 ms of it after the verdict (5.1 times as long)": detection is the same for all
+/// ways, so the part after it is what tells them apart.
 std::string recovery(const std::optional<double>& way, const demo_report& r) {
   if (!way || !r.detect_ms || !r.recovery_prefetched_ms) return ms(way);
   double after = *way - *r.detect_ms, prefetched = *r.recovery_prefetched_ms - *r.detect_ms;

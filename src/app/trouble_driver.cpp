@@ -103,7 +103,7 @@ trouble_driver::~trouble_driver() {
   if (thread_.joinable()) thread_.join();
 }
 
-void trouble_driver::run(std::shared_ptr<target> target) {
+void trouble_driver::run(const std::shared_ptr<target>& target) {
   const auto onset = steady::now();
   auto socket = net::requester::connect(target->endpoint);
   const bool watched = socket && plan_.kind() == trouble_kind::cpu_starvation;

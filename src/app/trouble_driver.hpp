@@ -48,7 +48,7 @@ public:
 
 private:
   struct target;
-  void run(std::shared_ptr<target> target);
+  void run(const std::shared_ptr<target>& target);
 
   trouble_plan plan_;
   std::atomic<bool> stop_{false};

@@ -102,7 +102,7 @@ zmq::message_t as_message(std::string body, const byte_count& pending) {
       },
       owned.get());
   *pending += size;
-  owned.release();
+  (void)owned.release();
   return message;
 }
 
@@ -121,8 +121,10 @@ struct reactor::impl {
     zmq::socket_t socket;
     std::string bound;
     byte_count pending = std::make_shared<std::atomic<size_t>>(0);
+    time_point heard_at = std::chrono::steady_clock::now(); // of peers only: when one last answered
   };
 
+  const duration peer_idle;
   zmq::context_t context{1};
   std::vector<open_socket> sockets;
   std::vector<std::string> bound; // kept after stop()
@@ -136,7 +138,7 @@ struct reactor::impl {
   handler on_message;
   reactor_counters counters;
 
-  impl() {
+  explicit impl(duration idle) : peer_idle(idle) {
     ENSURE(wake >= 0);
     context.set(zmq::ctxopt::max_sockets, static_cast<int>(peers_max) + 64);
   }
@@ -215,11 +217,26 @@ struct reactor::impl {
       configure(socket,
                 {.kind = socket_kind::dealer, .endpoint = endpoint, .queue_max = peer_queue_max});
       socket.connect(endpoint);
-      return &peers.emplace(endpoint, open_socket{socket_kind::dealer, std::move(socket), endpoint})
-                  .first->second;
+      auto made =
+          peers.emplace(endpoint, open_socket{socket_kind::dealer, std::move(socket), endpoint});
+      counters.peers = peers.size();
+      return &made.first->second;
     } catch (const zmq::error_t&) {
       return nullptr;
     }
+  }
+
+  template <class Predicate>
+  void forget_peers(Predicate which) {
+    for (auto it = peers.begin(); it != peers.end();) {
+      if (which(it->first, it->second)) {
+        it->second.socket.set(zmq::sockopt::linger, 0);
+        it = peers.erase(it);
+      } else {
+        ++it;
+      }
+    }
+    counters.peers = peers.size();
   }
 
   void deliver(outgoing& item) {
@@ -237,10 +254,8 @@ struct reactor::impl {
         ++counters.undelivered;
       break;
     case outgoing::to::forget:
-      if (auto it = peers.find(item.peer); it != peers.end()) {
-        it->second.socket.set(zmq::sockopt::linger, 0);
-        peers.erase(it);
-      }
+      forget_peers(
+          [&](const std::string& endpoint, const open_socket&) { return endpoint == item.peer; });
       break;
     }
   }
@@ -259,9 +274,10 @@ struct reactor::impl {
   /// none waits.
   static std::vector<zmq::message_t> take_parts(zmq::socket_t& socket) {
     std::vector<zmq::message_t> parts;
-    zmq::message_t part;
     bool more = true;
-    while (more && socket.recv(part, zmq::recv_flags::dontwait)) {
+    while (more) {
+      zmq::message_t part;
+      if (!socket.recv(part, zmq::recv_flags::dontwait)) break;
       more = part.more();
       if (parts.size() < 4) parts.push_back(std::move(part));
     }
@@ -316,6 +332,7 @@ struct reactor::impl {
   /// not just this thread without a word.
   void run() {
     ::pthread_setname_np(::pthread_self(), "reactor");
+    auto swept_at = std::chrono::steady_clock::now();
     while (!stopping) {
       std::vector<zmq::pollitem_t> items;
       items.push_back({nullptr, wake, ZMQ_POLLIN, 0});
@@ -333,14 +350,22 @@ struct reactor::impl {
       for (size_t i = 0; i < sockets.size(); ++i, ++next)
         if (items[next].revents & ZMQ_POLLIN) drain(i, sockets[i]);
       for (auto& [endpoint, p] : peers)
-        if (items[next++].revents & ZMQ_POLLIN) drain(peer_socket, p);
+        if (items[next++].revents & ZMQ_POLLIN) {
+          p.heard_at = std::chrono::steady_clock::now();
+          drain(peer_socket, p);
+        }
       flush();
+      auto now = std::chrono::steady_clock::now();
+      if (now - swept_at < peer_idle / 4) continue;
+      swept_at = now;
+      forget_peers(
+          [&](const std::string&, const open_socket& p) { return now - p.heard_at >= peer_idle; });
     }
     flush();
   }
 };
 
-reactor::reactor() : impl_(std::make_unique<impl>()) {}
+reactor::reactor(duration peer_idle) : impl_(std::make_unique<impl>(peer_idle)) {}
 
 reactor::~reactor() { stop(); }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/result.hpp"
+#include "core/time.hpp"
 #include "wire/frame.hpp"
 
 namespace harbinger::net {
@@ -43,6 +44,7 @@ struct reactor_counters {
   std::atomic<uint64_t> malformed{0};   ///< frames refused before decoding
   std::atomic<uint64_t> undelivered{0}; ///< peer gone, a queue full, or stopped
   std::atomic<uint64_t> failed{0};      ///< the handler threw
+  std::atomic<uint64_t> peers{0};       ///< connections of send_to_endpoint that are open now
 };
 
 class reactor {
@@ -59,7 +61,10 @@ public:
   /// And bytes of large bodies, for each socket or endpoint
   static constexpr size_t pending_bytes_max = 128 << 20;
 
-  reactor();
+  /// A connection of send_to_endpoint on which nothing has come back for `peer_idle` is closed,
+  /// with what still waits there; the next message opens it anew. So a dead peer costs nothing for
+  /// long.
+  explicit reactor(duration peer_idle = seconds(60));
   ~reactor(); ///< stops
   reactor(const reactor&) = delete;
   reactor& operator=(const reactor&) = delete;

@@ -289,7 +289,12 @@ void copy_pull::on_error(const error& why, copy_actions& out, time_point now) {
     return;
   }
   if (phase_ == phase::following && (why.code == errc::log_trimmed || why.code == errc::diverged)) {
-    start_over(out, now);
+    // Said of the version we asked from. Appends may have brought us on since, and then the primary
+    // may count on this replica already: only a new answer, about what it holds now, may empty it.
+    if (version_ == asked_from_)
+      start_over(out, now);
+    else
+      pull_deltas(out, now);
     return;
   }
   bool snapshot_gone = phase_ == phase::pulling && why.code == errc::not_found;
@@ -421,6 +426,7 @@ void copy_pull::pull_deltas(copy_actions& out, time_point now) {
   if (!unlimited_ && !bucket_->ready(now)) return; // the next tick asks again
   progress_.source = sources_[source_].node;
   single_ = request{next_id_++, now};
+  asked_from_ = version_;
   delta_pull ask{partition_, version_, digest_, limits_.delta_bytes, limits_.delta_wait_ms};
   out.push_back(send_to_source{sources_[source_].endpoint, single_->id, ask});
 }

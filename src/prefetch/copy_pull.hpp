@@ -196,7 +196,8 @@ private:
   uint64_t next_ask_ = 0, next_ingest_ = 0;
   std::optional<uint64_t> last_chunk_;
 
-  harbinger::version version_; ///< what the store holds, in following and applying
+  harbinger::version version_;    ///< what the store holds, in following and applying
+  harbinger::version asked_from_; ///< what it held when the open delta request was sent
   uint64_t digest_ = 0;
   std::optional<harbinger::version> expected_head_; ///< of the batch being applied
   uint64_t expected_digest_ = 0;

@@ -4,13 +4,14 @@
 #include "recovery/recovery_desk.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <tuple>
 
 namespace harbinger::recovery {
 
 namespace {
 
-std::string whole_ms(double ms) { return std::to_string(static_cast<uint64_t>(ms + 0.5)); }
+std::string whole_ms(double ms) { return std::to_string(std::llround(ms)); }
 
 std::string joined(const std::vector<std::string>& parts) {
   std::string text;

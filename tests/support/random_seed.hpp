@@ -1,6 +1,7 @@
 #pragma once
 
-/// The seed of a random test: HARBINGER_SEED when set, else a new one; said with every failure of the test that drew it.
+/// The seed of a random test: HARBINGER_SEED when set, else a new one; said with every failure of
+/// the test that drew it.
 
 #include <cstdlib>
 #include <iostream>

@@ -223,6 +223,20 @@ BOOST_FIXTURE_TEST_CASE(trimmed_or_diverged_logs_start_over, copying) {
   }
 }
 
+BOOST_FIXTURE_TEST_CASE(a_refusal_of_an_older_version_than_the_store_holds_empties_nothing,
+                        copying) {
+  for (auto code : {errc::log_trimmed, errc::diverged}) {
+    copying c;
+    c.follow();
+    auto id = c.sent().id;
+    c.local.version = {epoch{1}, seq_no{20}}; // appends of the primary were faster
+    c.reply(id, error{code, {}});
+    BOOST_TEST(c.asked<delta_pull>().after == c.local.version);
+    c.fail_with(code); // and this one is about what it holds now
+    BOOST_TEST(c.asked<snapshot_open>().resume == "");
+  }
+}
+
 BOOST_FIXTURE_TEST_CASE(a_source_that_falls_silent_is_left_and_the_copy_says_detached, copying) {
   follow();
   std::set<std::string> asked_of;

@@ -177,6 +177,20 @@ BOOST_AUTO_TEST_CASE(a_forgotten_endpoint_gets_nothing_that_was_queued_for_it) {
   BOOST_TEST(replies.wait(1)[0].message.id == 2u);
 }
 
+BOOST_AUTO_TEST_CASE(a_peer_that_has_long_not_answered_is_closed_and_opened_again_when_needed) {
+  std::string endpoint = echo_server().endpoint; // nobody there
+  inbox replies;
+  reactor client(milliseconds(40));
+  client.start(replies.handler());
+  client.send_to_endpoint(endpoint, request(1));
+  auto peers = [&] { return client.counters().peers.load(); };
+  while (peers() == 0) std::this_thread::yield();
+  while (peers() != 0) std::this_thread::sleep_for(milliseconds(5));
+  echo_server late({.kind = socket_kind::router, .endpoint = endpoint, .bind = true});
+  client.send_to_endpoint(endpoint, request(2));
+  BOOST_TEST(replies.wait(1)[0].message.id == 2u); // the first went with the connection
+}
+
 BOOST_AUTO_TEST_CASE(a_taken_tcp_address_is_in_use) {
   echo_server server;
   reactor second;
