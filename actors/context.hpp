@@ -80,6 +80,16 @@ bool tell_from_outside(const context_ptr& ctx, const char* name, Message message
   return true;
 }
 
+/// Makes an actor that no supervisor started known as `name` for as long as it lives.
+template <class Self>
+void name_while_alive(Self* self, const context_ptr& ctx, std::string name) {
+  ctx->names.set(name, caf::actor_cast<caf::actor>(self->ctrl()));
+  self->attach_functor([ctx, name = std::move(name), address = self->address()] {
+    if (auto known = ctx->names.find(name); known && known.address() == address)
+      ctx->names.erase(name, known);
+  });
+}
+
 /// Publishes an event (P9); `fields` are the inputs, rule, result and rejected options.
 template <class Self>
 void raise_event(Self* self, const context_ptr& ctx, severity level, std::string kind,

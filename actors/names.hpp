@@ -1,6 +1,9 @@
 #pragma once
 
 #include <array>
+#include <string>
+
+#include "core/ids.hpp"
 
 /// Directory names of the actors: what `harbinger tree` shows and `harbinger kill` takes.
 namespace harbinger::names {
@@ -30,6 +33,11 @@ inline constexpr auto event_publisher = "event_publisher";
 inline constexpr auto config_keeper = "config_keeper";
 inline constexpr auto console = "console";
 inline constexpr auto metrics_exporter = "metrics_exporter";
+
+/// One for each copy that is made or followed: "partition_prefetcher/1.3@n4".
+inline std::string prefetcher_of(partition_id partition, const node_id& target) {
+  return "partition_prefetcher/" + to_string(partition) + "@" + target.value;
+}
 
 /// Who gets every catalog_changed.
 inline constexpr std::array catalog_followers{

@@ -70,6 +70,7 @@ partition_prefetcher_actor::behavior_type
 partition_prefetcher(prefetcher_self self, context_ptr ctx, caf::actor owner, prefetch_order order,
                      std::shared_ptr<const replica_status> already,
                      std::shared_ptr<const settings> config) {
+  name_while_alive(self, ctx, names::prefetcher_of(order.partition, order.target.node));
   self->monitor(owner);
   self->set_down_handler([=](caf::down_msg&) { self->quit(); });
   self->state.life = std::make_unique<copy_life>(std::move(order), config->prefetch);

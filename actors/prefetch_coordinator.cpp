@@ -151,6 +151,15 @@ show_reply show_plan(const prefetch_coordinator_state& s) {
                     std::move(rows));
 }
 
+/// Its part of the supervision tree.
+show_reply show_prefetchers(const prefetch_coordinator_state& s) {
+  auto rows = nlohmann::json::array();
+  for (const auto& [key, child] : s.prefetchers)
+    rows.push_back({names::prefetcher_of(key.partition, key.node), names::prefetch_coordinator, "",
+                    "temporary", "running", 0, "", nullptr});
+  return {nlohmann::json{{"rows", rows}}.dump()};
+}
+
 void coordinator_tick(coordinator_self self, const context_ptr& ctx) {
   auto& s = self->state;
   if (!s.catalog.ready() && s.round % rounds_per_review == 0)
@@ -206,7 +215,9 @@ prefetch_coordinator_actor::behavior_type prefetch_coordinator(coordinator_self 
       [=](const tick& t) {
         if (t.round == self->state.round) coordinator_tick(self, ctx);
       },
-      [=](const show_request&) { return show_plan(self->state); },
+      [=](const show_request& wanted) {
+        return wanted.topic == "tree" ? show_prefetchers(self->state) : show_plan(self->state);
+      },
   };
 }
 

@@ -29,7 +29,7 @@ struct child_plan {
   supervision::child_spec spec;
   /// Spawns a new incarnation. An exception counts as an end of the child.
   std::function<caf::actor(caf::actor_system&)> start;
-  bool supervises = false; ///< the child is a supervisor: "tree" asks it for its part
+  bool supervises = false; ///< the child has children itself: "tree" asks it for its part
 };
 
 struct supervisor_plan {

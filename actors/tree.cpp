@@ -51,6 +51,11 @@ child_plan subtree(const char* name, const context_ptr& ctx, std::vector<child_p
   return {{name, supervision::restart_kind::permanent}, start, true};
 }
 
+child_plan with_children_of_its_own(child_plan plan) {
+  plan.supervises = true;
+  return plan;
+}
+
 supervisor_plan root_of(const context_ptr& ctx, std::vector<child_plan> subtrees) {
   auto rules = leaf_rules(ctx);
   rules.restarts_max = subtree_restarts_max;
@@ -93,7 +98,8 @@ supervisor_plan central_tree(const context_ptr& ctx) {
                subtree("protection", ctx,
                        {
                            child(names::placement_manager, ctx, placement_manager),
-                           child(names::prefetch_coordinator, ctx, prefetch_coordinator),
+                           with_children_of_its_own(
+                               child(names::prefetch_coordinator, ctx, prefetch_coordinator)),
                            child(names::zone_manager, ctx, zone_manager),
                        }),
                subtree("prediction", ctx,

@@ -9,8 +9,7 @@ namespace {
 
 using namespace config_builders;
 
-#define FIELD(path)                                                                                \
-  [](settings & s) -> auto& { return s.path; }
+#define FIELD(path) ([](settings & s) -> auto& { return s.path; })
 
 using enum where_used;
 constexpr uint64_t minute_ms = 60'000, hour_s = 3600;

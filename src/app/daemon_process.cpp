@@ -123,7 +123,7 @@ void notify_systemd(const std::string& state) {
   sockaddr_un to{};
   if (!path || !*path || std::strlen(path) >= sizeof to.sun_path) return;
   to.sun_family = AF_UNIX;
-  std::strcpy(to.sun_path, path);
+  std::memcpy(to.sun_path, path, std::strlen(path));
   if (path[0] == '@') to.sun_path[0] = '\0'; // abstract name
   int socket = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (socket < 0) return;

@@ -7,6 +7,7 @@
 #include <rocksdb/options.h>
 #include <rocksdb/write_batch.h>
 
+#include "catalog/database_log.hpp"
 #include "wire/codec.hpp"
 
 namespace harbinger {
@@ -70,7 +71,7 @@ result<std::shared_ptr<catalog_store>> catalog_store::open(const std::string& di
   if (ec) return fail(errc::io, directory + ": " + ec.message());
   rocksdb::Options options;
   options.create_if_missing = true;
-  options.keep_log_file_num = 2;
+  options.info_log = make_database_log("catalog");
   options.write_buffer_size = 4 << 20;
   options.max_open_files = 64;
   rocksdb::DB* db = nullptr;

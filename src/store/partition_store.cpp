@@ -14,6 +14,7 @@
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
+#include "catalog/database_log.hpp"
 #include "store/head_codec.hpp"
 #include "store/keys.hpp"
 #include "wire/codec.hpp"
@@ -173,8 +174,7 @@ public:
     o.write_buffer_size = 32 << 20;
     o.max_background_jobs = 2;
     o.max_open_files = 256;
-    o.keep_log_file_num = 3;
-    o.max_log_file_size = 4 << 20;
+    o.info_log = make_database_log("store");
     o.paranoid_checks = true;
     rocksdb::BlockBasedTableOptions table;
     table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10, false));
@@ -663,14 +663,11 @@ private:
 
   result<void> commit(rocksdb::WriteBatch& batch, bool durable) {
     if (batch.Count() == 0) return {};
-    if (stuck_.exchange(false))
-      (void)db_->Resume(); // after a full disk RocksDB refuses writes until it is asked to go on
     rocksdb::WriteOptions options;
     options.sync = durable && options_.sync_writes;
     auto s = db_->Write(options, &batch);
     if (s.ok()) return {};
-    stuck_ = true;
-    return failed(s);
+    return failed(s); // after a full disk RocksDB goes on by itself when there is room
   }
 
   static result<void> is_copying(const slot& s, const partition_head& h, copy_id copy) {
@@ -701,7 +698,6 @@ private:
   std::map<partition_id, slot_ptr> unborn_;
   std::atomic<uint64_t> used_{0};
   std::atomic<uint64_t> conflicts_{0};
-  std::atomic<bool> stuck_{false};
 };
 
 } // namespace

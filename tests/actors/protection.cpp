@@ -142,6 +142,29 @@ BOOST_FIXTURE_TEST_CASE(a_killed_coordinator_goes_on_with_the_same_copies, at_ri
   BOOST_TEST(show(names::prefetch_coordinator, "plan")->find("taken over") != std::string::npos);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_killed_prefetcher_is_known_by_name_and_begins_the_same_copy_again,
+                        at_risk) {
+  auto copy = row(0).copies.at(0);
+  auto name = names::prefetcher_of(row(0).id, copy.node);
+  BOOST_TEST(show(names::prefetch_coordinator, "tree")->find(name) != std::string::npos);
+  auto before = ctx->names.find(name);
+  BOOST_REQUIRE(before);
+  props->starts.clear();
+  kill(name);
+  BOOST_TEST(!ctx->names.find(name));
+  advance(milliseconds(100), 100);
+  BOOST_REQUIRE(ctx->names.find(name));
+  BOOST_TEST((ctx->names.find(name) != before));
+  size_t begun_again = 0;
+  for (const auto& [node, command] : props->starts)
+    begun_again += node == copy.node && command.copy == copy.copy ? 1 : 0;
+  BOOST_TEST(begun_again >= 1u);
+  report_all(6);
+  advance(milliseconds(100), 3);
+  BOOST_TEST(row(0).copies.at(0).ready);
+  BOOST_TEST(row(0).copies.at(0).copy == copy.copy);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_target_that_does_not_answer_is_given_up_for_another, at_risk) {
   auto bad = row(0).copies.at(0).node;
   auto bad_copy = row(0).copies.at(0).copy;

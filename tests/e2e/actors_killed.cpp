@@ -14,15 +14,9 @@ std::vector<std::string> actors_in(const std::string& document) {
   auto column = [&](const char* name) {
     return static_cast<size_t>(std::find(columns.begin(), columns.end(), name) - columns.begin());
   };
-  std::vector<std::string> supervisors, names;
+  std::vector<std::string> names;
   for (const auto& row : json.at("rows"))
-    if (const auto& parent = row.at(column("parent")); parent.is_string())
-      supervisors.push_back(parent);
-  for (const auto& row : json.at("rows")) {
-    std::string name = row.at(column("name"));
-    if (std::find(supervisors.begin(), supervisors.end(), name) == supervisors.end())
-      names.push_back(name);
-  }
+    if (row.at(column("strategy")) == "") names.push_back(row.at(column("name")));
   return names;
 }
 

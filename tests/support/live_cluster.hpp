@@ -20,8 +20,9 @@ struct live_cluster {
   static constexpr uint32_t partitions = 6;
   std::unique_ptr<harbinger::cluster> cluster;
 
-  explicit live_cluster(uint32_t nodes = 4) {
+  explicit live_cluster(uint32_t nodes = 4, bool with_trouble = false) {
     cluster_options options;
+    options.with_trouble = with_trouble;
     options.programs = HARBINGER_BIN_DIR;
     options.nodes = nodes;
     options.central = quick_central_settings();
@@ -41,6 +42,10 @@ struct live_cluster {
     BOOST_TEST_MESSAGE("central said last:\n"
                        << harbinger::cluster::tail_of(cluster->central_directory() + "/output.log",
                                                       30));
+    for (auto& node : cluster->nodes())
+      if (node.daemon.ended())
+        BOOST_TEST_MESSAGE(node.name << " ended; it said last:\n"
+                                     << harbinger::cluster::tail_of(node.directory + "/output.log"));
   }
 
   template <class T>
