@@ -44,8 +44,9 @@ struct live_cluster {
                                                       30));
     for (auto& node : cluster->nodes())
       if (node.daemon.ended())
-        BOOST_TEST_MESSAGE(node.name << " ended; it said last:\n"
-                                     << harbinger::cluster::tail_of(node.directory + "/output.log"));
+        BOOST_TEST_MESSAGE(node.name
+                           << " ended; it said last:\n"
+                           << harbinger::cluster::tail_of(node.directory + "/output.log"));
   }
 
   template <class T>
