@@ -36,6 +36,14 @@ const partition_row* catalog_view::partition(partition_id id) const {
   return it == partitions_.end() ? nullptr : &it->second;
 }
 
+const copy_row* catalog_view::copy(partition_id partition, const node_id& node) const {
+  const auto* row = this->partition(partition);
+  if (!row) return nullptr;
+  auto found = std::find_if(row->copies.begin(), row->copies.end(),
+                            [&](const copy_row& c) { return c.node == node; });
+  return found == row->copies.end() ? nullptr : &*found;
+}
+
 const std::set<partition_id>& catalog_view::partitions_of(const node_id& id) const {
   static const std::set<partition_id> none;
   auto it = by_node_.find(id);

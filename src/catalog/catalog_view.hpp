@@ -39,6 +39,8 @@ public:
   /// Null when there is no such row. Valid until the next apply.
   const node_row* node(const node_id& id) const;
   const partition_row* partition(partition_id id) const;
+  /// The partition's copy on that node, ready or not.
+  const copy_row* copy(partition_id partition, const node_id& node) const;
 
   /// Partitions whose row names the node as primary, sync member, joiner or copy. Kept up to date,
   /// so O(log n) to get.

@@ -8,14 +8,13 @@
 
 #include <pthread.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <zmq.hpp>
 
 #include "core/ensure.hpp"
+#include "net/endpoint.hpp"
 #include "wire/codec.hpp"
 
 namespace harbinger::net {
@@ -42,31 +41,6 @@ error from_zmq(const zmq::error_t& e, const std::string& endpoint) {
       || e.num() == ENAMETOOLONG)
     code = errc::invalid_argument;
   return {code, endpoint + ": " + e.what()};
-}
-
-std::string ipc_path(const std::string& endpoint) {
-  return endpoint.starts_with("ipc://") ? endpoint.substr(6) : "";
-}
-
-/// Whether somebody accepts connections at a Unix socket's path. ZeroMQ itself would unlink the
-/// path and take it over.
-bool listened_to(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof address.sun_path) return false;
-  path.copy(address.sun_path, path.size());
-  int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  bool connected =
-      fd >= 0 && ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-  if (fd >= 0) ::close(fd);
-  return connected;
-}
-
-/// ZeroMQ takes port 99999 for 34463.
-bool port_too_large(const std::string& endpoint) {
-  auto port = endpoint.substr(endpoint.rfind(':') + 1);
-  return endpoint.starts_with("tcp://") && port.find_first_not_of("0123456789") == std::string::npos
-         && (port.size() > 5 || (!port.empty() && std::stoi(port) > 65535));
 }
 
 /// The socket file is born without rights for others; 0077 and not 0177, because the mask is the

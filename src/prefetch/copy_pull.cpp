@@ -3,33 +3,11 @@
 #include <algorithm>
 
 #include "core/ensure.hpp"
-#include "wire/rows.hpp"
+
+/// Commands and events; what they lead to is in copy_pull_snapshot.cpp, copy_pull_deltas.cpp and
+/// copy_pull_trouble.cpp.
 
 namespace harbinger {
-namespace {
-
-size_t payload_bytes(const std::vector<log_entry>& entries) {
-  size_t sum = 0;
-  for (const auto& entry : entries)
-    for (const auto& op : entry.ops) sum += op.key.data.size() + op.value.data.size();
-  return sum;
-}
-
-/// The entries after `from`, or nothing when one is missing in between.
-std::optional<std::vector<log_entry>> entries_after(const std::vector<log_entry>& entries,
-                                                    version from) {
-  std::vector<log_entry> out;
-  for (const auto& entry : entries) {
-    if (entry.version.seq <= from.seq) continue;
-    if (entry.version.seq.value != from.seq.value + 1 || entry.version.epoch < from.epoch)
-      return std::nullopt;
-    from = entry.version;
-    out.push_back(entry);
-  }
-  return out;
-}
-
-} // namespace
 
 copy_pull::copy_pull(partition_id partition, copy_limits limits,
                      std::shared_ptr<token_bucket> bucket)
@@ -184,139 +162,11 @@ void copy_pull::on_reply(const copy_reply& reply, copy_actions& out, time_point 
   if (const auto* batch = std::get_if<delta_batch>(&reply.message)) on_batch(*batch, out, now);
 }
 
-void copy_pull::on_opened(const snapshot_opened& m, copy_actions& out, time_point now) {
-  if (phase_ != phase::opening) return;
-  snapshot_ = m;
-  next_ask_ = next_ingest_ = 0;
-  last_chunk_.reset();
-  phase_ = phase::pulling;
-  progress_.state = replica_state::copying;
-  if (resuming_ == m.snapshot) {
-    next_ask_ = next_ingest_ = resume_from_;
-  } else {
-    begun_ = true;
-    had_all_at_.reset();
-    out.push_back(begin_copy{m.history, m.snapshot});
-  }
-  resuming_.clear();
-  fill(out, now);
-}
-
-void copy_pull::on_chunk(const snapshot_chunk& m, copy_actions& out, time_point now) {
-  if (phase_ != phase::pulling || m.snapshot != snapshot_.snapshot || m.index >= next_ask_) return;
-  chunks_asked_.erase(m.index);
-  chunks_again_.erase(m.index);
-  bool wanted = m.index >= next_ingest_ && !chunks_waiting_.contains(m.index)
-                && (!last_chunk_ || m.index <= *last_chunk_);
-  if (!wanted) {
-    fill(out, now);
-    return;
-  }
-  auto rows = wire::open_chunk(m);
-  if (!rows) {
-    ++progress_.checksum_errors;
-    chunks_again_.insert(m.index);
-    trouble(out, rows.error(), now);
-    if (phase_ != phase::pulling) return;
-    retry_at_.reset(); // the source answers: ask again at once
-    fill(out, now);
-    return;
-  }
-  failures_ = 0;
-  retry_at_.reset();
-  if (!unlimited_) bucket_->spend(m.rows.data.size(), now);
-  progress_.copied_bytes += m.raw_bytes;
-  if (m.last) {
-    last_chunk_ = m.index;
-    auto beyond = [&](const auto& item) { return item.first > m.index; };
-    std::erase_if(chunks_asked_, beyond);
-    std::erase_if(chunks_waiting_, beyond);
-    std::erase_if(chunks_again_, [&](uint64_t index) { return index > m.index; });
-  }
-  chunks_waiting_.emplace(m.index, std::move(*rows));
-  ingest_in_order(out);
-  fill(out, now);
-}
-
-void copy_pull::ingest_in_order(copy_actions& out) {
-  for (auto it = chunks_waiting_.begin();
-       it != chunks_waiting_.end() && it->first == next_ingest_;) {
-    out.push_back(ingest_chunk{next_ingest_++, std::move(it->second)});
-    it = chunks_waiting_.erase(it);
-  }
-  if (!last_chunk_ || next_ingest_ <= *last_chunk_) return;
-  phase_ = phase::finishing;
-  out.push_back(finish_copy{snapshot_.version, snapshot_.digest, snapshot_.history});
-}
-
-void copy_pull::on_batch(const delta_batch& m, copy_actions& out, time_point now) {
-  if (phase_ != phase::following || m.partition != partition_) return;
-  auto fresh = entries_after(m.entries, version_);
-  if (!fresh) {
-    trouble(out, {errc::gap, "deltas do not follow on " + to_string(version_)}, now);
-    return;
-  }
-  failures_ = 0;
-  sources_tried_ = 0;
-  retry_at_.reset();
-  if (progress_.state == replica_state::detached) {
-    progress_.state = replica_state::following;
-    out.push_back(mark_copy{replica_state::following});
-  }
-  if (fresh->empty()) {
-    if (m.head == version_ && m.digest != 0 && m.digest != digest_) {
-      ++progress_.checksum_errors;
-      start_over(out, now);
-      return;
-    }
-    if (m.head <= version_) had_all_at_ = now;
-    pull_deltas(out, now);
-    return;
-  }
-  auto size = payload_bytes(*fresh);
-  if (!unlimited_) bucket_->spend(size, now);
-  progress_.copied_bytes += size;
-  phase_ = phase::applying;
-  expected_head_ = m.head;
-  expected_digest_ = m.digest;
-  out.push_back(apply_deltas{std::move(*fresh), m.history});
-}
-
-void copy_pull::on_error(const error& why, copy_actions& out, time_point now) {
-  if (phase_ == phase::opening && !resuming_.empty() && why.code == errc::not_found) {
-    resuming_.clear(); // the source no longer has that snapshot
-    open(out, now);
-    return;
-  }
-  if (phase_ == phase::following && (why.code == errc::log_trimmed || why.code == errc::diverged)) {
-    // Said of the version we asked from. Appends may have brought us on since, and then the primary
-    // may count on this replica already: only a new answer, about what it holds now, may empty it.
-    if (version_ == asked_from_)
-      start_over(out, now);
-    else
-      pull_deltas(out, now);
-    return;
-  }
-  bool snapshot_gone = phase_ == phase::pulling && why.code == errc::not_found;
-  trouble(out, why, now);
-  if (snapshot_gone && phase_ == phase::pulling) {
-    ++progress_.restarts;
-    forget_snapshot();
-    phase_ = phase::opening;
-  }
-}
-
 void copy_pull::on_stored(const result<void>& outcome, const local_replica& local,
                           copy_actions& out, time_point now) {
   auto was = phase_;
   if (!outcome && was == phase::applying) {
-    follow_from(local);
-    if (outcome.error().code == errc::diverged)
-      start_over(out, now);
-    else if (outcome.error().code == errc::gap)
-      pull_deltas(out, now); // an append was faster
-    else
-      retry_at_ = now + limits_.retry; // a full disk may get room again
+    on_not_applied(outcome.error(), local, out, now);
     return;
   }
   if (!outcome && outcome.error().code == errc::checksum && was != phase::restoring) {
@@ -348,31 +198,23 @@ void copy_pull::on_tick(copy_actions& out, time_point now) {
     if (now < *retry_at_) return;
     retry_at_.reset();
     resume_phase(out, now);
-    return;
-  }
-  if (phase_ == phase::opening || phase_ == phase::following) {
-    auto wait = limits_.reply_timeout;
-    if (phase_ == phase::following) wait += milliseconds(limits_.delta_wait_ms);
-    if (single_ && expired(*single_, wait, now)) {
-      single_.reset();
-      trouble(out, {errc::timeout, sources_[source_].node.value + " does not answer"}, now);
-    } else if (!single_) {
-      resume_phase(out, now);
-    }
+  } else if (phase_ == phase::opening || phase_ == phase::following) {
+    watch_single(out, now);
   } else if (phase_ == phase::pulling) {
-    auto before = chunks_asked_.size();
-    for (const auto& [index, asked] : chunks_asked_)
-      if (expired(asked, limits_.reply_timeout, now)) chunks_again_.insert(index);
-    for (auto index : chunks_again_) chunks_asked_.erase(index);
-    if (chunks_asked_.size() < before)
-      trouble(out, {errc::timeout, sources_[source_].node.value + " does not answer"}, now);
-    else
-      fill(out, now);
+    watch_chunks(out, now);
   }
 }
 
-// ------------------------------------------------------------------------------------------------
-// asking
+void copy_pull::watch_single(copy_actions& out, time_point now) {
+  auto wait = limits_.reply_timeout;
+  if (phase_ == phase::following) wait += milliseconds(limits_.delta_wait_ms);
+  if (single_ && expired(*single_, wait, now)) {
+    single_.reset();
+    trouble(out, {errc::timeout, sources_[source_].node.value + " does not answer"}, now);
+  } else if (!single_) {
+    resume_phase(out, now);
+  }
+}
 
 void copy_pull::resume_phase(copy_actions& out, time_point now) {
   if (phase_ == phase::opening) {
@@ -382,110 +224,6 @@ void copy_pull::resume_phase(copy_actions& out, time_point now) {
   } else if (phase_ == phase::following) {
     pull_deltas(out, now);
   }
-}
-
-void copy_pull::forget_snapshot() {
-  chunks_asked_.clear();
-  chunks_waiting_.clear();
-  chunks_again_.clear();
-  last_chunk_.reset();
-  snapshot_ = {};
-}
-
-void copy_pull::open(copy_actions& out, time_point now) {
-  forget_snapshot();
-  phase_ = phase::opening;
-  progress_.source = sources_[source_].node;
-  single_ = request{next_id_++, now};
-  out.push_back(send_to_source{sources_[source_].endpoint, single_->id,
-                               snapshot_open{partition_, resuming_}});
-}
-
-void copy_pull::fill(copy_actions& out, time_point now) {
-  if (phase_ != phase::pulling || retry_at_) return;
-  while (chunks_asked_.size() < limits_.credits && (unlimited_ || bucket_->ready(now))) {
-    uint64_t index = next_ask_;
-    if (!chunks_again_.empty()) {
-      index = *chunks_again_.begin();
-      chunks_again_.erase(chunks_again_.begin());
-      ++progress_.retries;
-    } else {
-      bool beyond_end = last_chunk_ && next_ask_ > *last_chunk_;
-      if (beyond_end || next_ask_ >= next_ingest_ + 2 * limits_.credits) return;
-      ++next_ask_;
-    }
-    auto id = next_id_++;
-    chunks_asked_[index] = request{id, now};
-    out.push_back(
-        send_to_source{sources_[source_].endpoint, id, snapshot_pull{snapshot_.snapshot, index}});
-  }
-}
-
-void copy_pull::pull_deltas(copy_actions& out, time_point now) {
-  if (phase_ != phase::following || single_ || retry_at_) return;
-  if (!unlimited_ && !bucket_->ready(now)) return; // the next tick asks again
-  progress_.source = sources_[source_].node;
-  single_ = request{next_id_++, now};
-  asked_from_ = version_;
-  delta_pull ask{partition_, version_, digest_, limits_.delta_bytes, limits_.delta_wait_ms};
-  out.push_back(send_to_source{sources_[source_].endpoint, single_->id, ask});
-}
-
-void copy_pull::follow_from(const local_replica& local) {
-  phase_ = phase::following;
-  version_ = local.version;
-  digest_ = local.digest;
-  if (progress_.state == replica_state::copying) progress_.state = replica_state::following;
-}
-
-// ------------------------------------------------------------------------------------------------
-// trouble
-
-void copy_pull::trouble(copy_actions& out, const error& why, time_point now) {
-  ++progress_.retries;
-  retry_at_ = now + limits_.retry;
-  if (++failures_ > limits_.retries_max) next_source(out, why, now);
-}
-
-void copy_pull::next_source(copy_actions& out, const error& why, time_point now) {
-  failures_ = 0;
-  source_ = (source_ + 1) % sources_.size();
-  ++sources_tried_;
-  bool used_up = sources_tried_ >= sources_.size();
-  if (phase_ == phase::following) {
-    if (used_up && progress_.state != replica_state::detached) {
-      progress_.state = replica_state::detached;
-      progress_.source = node_id{};
-      out.push_back(mark_copy{replica_state::detached});
-    }
-  } else if (used_up) {
-    give_up(out, why);
-  } else {
-    ++progress_.restarts;
-    forget_snapshot();
-    resuming_.clear();
-    phase_ = phase::opening;
-    retry_at_ = now; // the next tick opens there
-  }
-}
-
-void copy_pull::start_over(copy_actions& out, time_point now) {
-  ++progress_.restarts;
-  resuming_.clear();
-  retry_at_.reset();
-  expected_head_.reset();
-  open(out, now);
-}
-
-void copy_pull::give_up(copy_actions& out, const error& why) {
-  phase_ = phase::failed;
-  forget_snapshot();
-  single_.reset();
-  retry_at_.reset();
-  progress_.state = replica_state::failed;
-  progress_.source = node_id{};
-  progress_.failure = to_string(why);
-  if (begun_) out.push_back(mark_copy{replica_state::failed});
 }
 
 } // namespace harbinger

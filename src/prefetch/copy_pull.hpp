@@ -150,22 +150,30 @@ private:
   void replace_sources(const std::vector<node_address>& sources, copy_actions& out, time_point now);
 
   void on_reply(const copy_reply& reply, copy_actions& out, time_point now);
-  void on_opened(const snapshot_opened& m, copy_actions& out, time_point now);
-  void on_chunk(const snapshot_chunk& m, copy_actions& out, time_point now);
-  void on_batch(const delta_batch& m, copy_actions& out, time_point now);
-  void on_error(const error& why, copy_actions& out, time_point now);
   void on_stored(const result<void>& outcome, const local_replica& local, copy_actions& out,
                  time_point now);
   void on_tick(copy_actions& out, time_point now);
-  void ingest_in_order(copy_actions& out);
-
-  void open(copy_actions& out, time_point now);
-  void fill(copy_actions& out, time_point now);
-  void pull_deltas(copy_actions& out, time_point now);
+  void watch_single(copy_actions& out, time_point now);
   void resume_phase(copy_actions& out, time_point now);
-  void follow_from(const local_replica& local);
+
+  // the snapshot
+  void open(copy_actions& out, time_point now);
+  void on_opened(const snapshot_opened& m, copy_actions& out, time_point now);
+  void fill(copy_actions& out, time_point now);
+  void on_chunk(const snapshot_chunk& m, copy_actions& out, time_point now);
+  void ingest_in_order(copy_actions& out);
+  void watch_chunks(copy_actions& out, time_point now);
   void forget_snapshot();
 
+  // deltas
+  void follow_from(const local_replica& local);
+  void pull_deltas(copy_actions& out, time_point now);
+  void on_batch(const delta_batch& m, copy_actions& out, time_point now);
+  void on_not_applied(const error& why, const local_replica& local, copy_actions& out,
+                      time_point now);
+
+  // trouble
+  void on_error(const error& why, copy_actions& out, time_point now);
   void trouble(copy_actions& out, const error& why, time_point now);
   void next_source(copy_actions& out, const error& why, time_point now);
   void start_over(copy_actions& out, time_point now);

@@ -122,15 +122,33 @@ private:
   uint64_t size_of(const partition_row& row) const;
   bool useless(const partition_row& row, const copy_row& copy) const;
   void forget_old(const catalog_view& catalog, time_point now);
-  void tend_prefetchers(const catalog_view& catalog, const settings& config, time_point now,
-                        board_actions& out);
-  void tend_rows(const catalog_view& catalog, time_point now, board_actions& out);
+
+  // the catalog's rows
   void begin_copies(const catalog_view& catalog, const settings& config, time_point now,
                     board_actions& out);
+  std::vector<copy_under_way> copies_under_way(const catalog_view& catalog) const;
+  void ask_for_target(wanted_copy w, time_point now, board_actions& out);
+  void note_refusal(const deciding& d, const error& why, time_point now, board_actions& out);
+  copy_id next_copy(const partition_row& row);
+  void remove_surplus(const catalog_view& catalog, time_point now, board_actions& out);
+  void mark_ready(const catalog_view& catalog, time_point now, board_actions& out);
+  void ask_for_change(const partition_row& old, partition_row changed, deciding d, time_point now,
+                      board_actions& out);
+  void on_removed(partition_id partition, const partition_row& row, const deciding& d,
+                  board_actions& out);
+  void on_marked(partition_id partition, const deciding& d, time_point now, board_actions& out);
+
+  // prefetchers
   void start_life(const partition_row& row, const copy_row& copy, restore_method method,
                   std::string why, const catalog_view& catalog, const settings& config,
                   time_point now, board_actions& out);
-  copy_id next_copy(const partition_row& row);
+  void tend_prefetchers(const catalog_view& catalog, const settings& config, board_actions& out);
+  void adopt_copies(const catalog_view& catalog, const settings& config, time_point now,
+                    board_actions& out);
+  static std::string first_source(const life& l); ///< "nobody" when there is none
+
+  line line_of(const wanted_copy& w) const;
+  line line_of(partition_id id, const copy_row& copy) const;
 
   harbinger::term term_;
   uint64_t copies_begun_;

@@ -39,6 +39,58 @@ std::string scientific(double x) {
   return text;
 }
 
+/// Who holds a partition, alive.
+struct holding {
+  std::set<node_id> nodes;
+  uint32_t replicas = 0, replicas_outside = 0; ///< outside: of every zone
+  uint32_t copies = 0, copies_outside = 0;
+  bool primary_at_risk = false;
+  double probability = 0.0; ///< of the likeliest failure among the replicas
+  std::string at_risk;      ///< which replicas are in zones, in words; empty: none
+};
+
+holding holding_of(const plan_subject& subject, const std::map<node_id, member_risk>& risks,
+                   const std::map<node_id, node_row>& nodes) {
+  const auto& row = *subject.row;
+  holding h;
+  for (const auto& id : row.sync_set) {
+    if (!alive(nodes, id)) continue;
+    ++h.replicas;
+    h.nodes.insert(id);
+    auto risk = risks.find(id);
+    if (risk == risks.end()) {
+      ++h.replicas_outside;
+      continue;
+    }
+    if (id == row.primary) h.primary_at_risk = true;
+    h.probability = std::max(h.probability, risk->second.probability);
+    h.at_risk += (h.at_risk.empty() ? "" : ", ") + id.value
+                 + (id == row.primary ? " (primary)" : " (secondary)") + " in zone "
+                 + std::to_string(risk->second.zone.value)
+                 + " with P = " + scientific(risk->second.probability);
+  }
+  for (const auto& c : row.copies) {
+    if (!alive(nodes, c.node) || subject.broken.contains(c.node)) continue;
+    ++h.copies;
+    if (!risks.contains(c.node)) ++h.copies_outside;
+    h.nodes.insert(c.node);
+  }
+  return h;
+}
+
+std::string reason_for(const wanted_copy& w, const partition_row& row, const holding& h,
+                       const prefetch_settings& rules) {
+  if (w.restore)
+    return std::to_string(h.replicas) + " of " + std::to_string(row.replicas_wanted)
+           + " replicas live; restore by " + std::string(name_of(w.method));
+  if (w.missing == 0) return {};
+  auto text = h.at_risk + "; P(none alive) " + scientific(w.none_alive_now) + " -> "
+              + scientific(w.none_alive_then) + " with " + std::to_string(w.missing) + " more";
+  if (w.none_alive_then > rules.none_alive_target)
+    text += "; the target is out of reach with copies_max";
+  return text;
+}
+
 /// What matters of one partition, and how many copies it lacks.
 struct need {
   wanted_copy wanted;
@@ -50,62 +102,32 @@ need assess(const plan_subject& subject, const zone_map& zones,
             const std::map<node_id, member_risk>& risks, const std::map<node_id, node_row>& nodes,
             const prefetch_settings& rules) {
   const auto& row = *subject.row;
+  auto h = holding_of(subject, risks, nodes);
   need n;
+  n.at_risk = !h.at_risk.empty();
+  n.short_of_replicas = h.replicas < row.replicas_wanted;
   auto& w = n.wanted;
   w.partition = row.id;
   w.size_bytes = subject.size_bytes;
-  std::set<node_id> holders;
-  std::string who;
-  uint32_t replicas = 0, replicas_outside = 0, copies = 0, copies_outside = 0;
-  for (const auto& id : row.sync_set) {
-    if (!alive(nodes, id)) continue;
-    ++replicas;
-    holders.insert(id);
-    auto risk = risks.find(id);
-    if (risk == risks.end()) {
-      ++replicas_outside;
-      continue;
-    }
-    n.at_risk = true;
-    if (id == row.primary) w.primary_at_risk = true;
-    w.probability = std::max(w.probability, risk->second.probability);
-    who += (who.empty() ? "" : ", ") + id.value
-           + (id == row.primary ? " (primary)" : " (secondary)") + " in zone "
-           + std::to_string(risk->second.zone.value)
-           + " with P = " + scientific(risk->second.probability);
-  }
-  for (const auto& c : row.copies) {
-    if (!alive(nodes, c.node) || subject.broken.contains(c.node)) continue;
-    ++copies;
-    if (!risks.contains(c.node)) ++copies_outside;
-    holders.insert(c.node);
-  }
-  w.alive = holders.size();
-  n.short_of_replicas = replicas < row.replicas_wanted;
-  w.none_alive_now = w.none_alive_then = none_alive(holders, zones);
+  w.primary_at_risk = h.primary_at_risk;
+  w.probability = h.probability;
+  w.alive = h.nodes.size();
+  w.none_alive_now = w.none_alive_then = none_alive(h.nodes, zones);
   uint32_t for_risk = 0;
-  bool enough_outside = replicas_outside >= row.replicas_wanted;
-  while (n.at_risk && copies + for_risk < rules.copies_max
-         && ((copies_outside + for_risk == 0 && !enough_outside)
+  bool enough_outside = h.replicas_outside >= row.replicas_wanted;
+  while (n.at_risk && h.copies + for_risk < rules.copies_max
+         && ((h.copies_outside + for_risk == 0 && !enough_outside)
              || w.none_alive_then > rules.none_alive_target)) {
     ++for_risk;
     w.none_alive_then *= base_failure_probability;
   }
   uint32_t for_restore = 0;
-  if (subject.restore && n.short_of_replicas && row.replicas_wanted > replicas + copies)
-    for_restore = row.replicas_wanted - replicas - copies;
+  if (subject.restore && n.short_of_replicas && row.replicas_wanted > h.replicas + h.copies)
+    for_restore = row.replicas_wanted - h.replicas - h.copies;
   w.restore = for_restore > 0;
   if (w.restore) w.method = *subject.restore;
   w.missing = std::max(for_risk, for_restore);
-  if (w.restore) {
-    w.reason = std::to_string(replicas) + " of " + std::to_string(row.replicas_wanted)
-               + " replicas live; restore by " + std::string(name_of(w.method));
-  } else if (w.missing > 0) {
-    w.reason = who + "; P(none alive) " + scientific(w.none_alive_now) + " -> "
-               + scientific(w.none_alive_then) + " with " + std::to_string(w.missing) + " more";
-    if (w.none_alive_then > rules.none_alive_target)
-      w.reason += "; the target is out of reach with copies_max";
-  }
+  w.reason = reason_for(w, row, h, rules);
   return n;
 }
 

@@ -3,6 +3,26 @@
 #include <algorithm>
 
 namespace harbinger::recovery {
+namespace {
+
+/// Members of the sync set, the primary first.
+std::vector<node_id> sources_of(const partition_row& row) {
+  std::vector<node_id> sources{row.primary};
+  for (auto& id : row.sync_set)
+    if (id != row.primary) sources.push_back(id);
+  return sources;
+}
+
+/// The row with that copy, ready, as joiner.
+partition_row with_joiner(partition_row row, const node_id& node, copy_id id) {
+  std::erase_if(row.copies, [&](auto& copy) { return copy.node == node; });
+  row.copies.push_back({node, id, true});
+  std::sort(row.copies.begin(), row.copies.end(), [](auto& a, auto& b) { return a.node < b.node; });
+  row.joiners.insert(std::lower_bound(row.joiners.begin(), row.joiners.end(), node), node);
+  return row;
+}
+
+} // namespace
 
 drill::drill(uint64_t number, const recovery_drill& what, time_point now)
     : number_(number), method_(what.method), started_(now) {
@@ -67,12 +87,7 @@ drill::wish drill::next(partition_id partition, const surroundings& around) {
   }
   if (p.at == phase::copying) {
     if (!around.alive(p.node)) failed(partition, p.node.value + " died");
-    if (!p.begun) {
-      copy wish{p.node, p.id, {row->primary}};
-      for (auto& id : row->sync_set)
-        if (id != row->primary) wish.sources.push_back(id);
-      return wish;
-    }
+    if (!p.begun) return copy{p.node, p.id, sources_of(*row)};
     auto entry = around.replica(p.node, partition);
     if (!entry || entry->report.copy != p.id) return {};
     p.bytes = std::max({p.bytes, entry->report.copied_bytes, entry->report.size_bytes});
@@ -86,14 +101,7 @@ drill::wish drill::next(partition_id partition, const surroundings& around) {
       return {};
     }
     if (std::binary_search(row->joiners.begin(), row->joiners.end(), p.node)) return {};
-    join wish{*row};
-    std::erase_if(wish.row.copies, [&](auto& copy) { return copy.node == p.node; });
-    wish.row.copies.push_back({p.node, p.id, true});
-    std::sort(wish.row.copies.begin(), wish.row.copies.end(),
-              [](auto& a, auto& b) { return a.node < b.node; });
-    wish.row.joiners.insert(
-        std::lower_bound(wish.row.joiners.begin(), wish.row.joiners.end(), p.node), p.node);
-    return wish;
+    return join{with_joiner(*row, p.node, p.id)};
   }
   return {};
 }

@@ -1,0 +1,28 @@
+#pragma once
+
+/// What the protection board says of its decisions (P9).
+
+#include <optional>
+#include <string>
+
+#include "core/time.hpp"
+#include "messages/catalog.hpp"
+#include "messages/local.hpp"
+#include "prefetch/protection_plan.hpp"
+
+namespace harbinger::board_events {
+
+/// prefetch_failed: placement found nobody. `rejected`: who and why.
+event no_candidate(const wanted_copy& wanted, const error& why, const std::string& rejected);
+/// prefetch_started. `rejected`: who else was looked at, and why not.
+event started(const wanted_copy& wanted, const copy_row& copy, const std::string& source,
+              const std::string& rejected);
+/// prefetch_ready. `report` null: none came; `took` absent: unknown.
+event ready(partition_id partition, const copy_row& copy, const std::string& source,
+            const replica_report* report, std::optional<duration> took);
+/// prefetch_evicted.
+event evicted(partition_id partition, const copy_row& copy, const std::string& reason);
+/// prefetch_failed: the prefetcher gave up.
+event gave_up(const prefetch_progress& progress, const node_id& target, const std::string& source);
+
+} // namespace harbinger::board_events

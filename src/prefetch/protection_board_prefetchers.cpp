@@ -1,0 +1,115 @@
+#include "prefetch/protection_board.hpp"
+
+#include <algorithm>
+
+#include "prefetch/board_events.hpp"
+#include "prefetch/copy_life.hpp"
+
+/// Every copy in the catalog has a prefetcher that knows whom to copy from, and no other has one.
+
+namespace harbinger {
+
+namespace {
+
+prefetch_order order_for(partition_id partition, const copy_row& copy,
+                         std::vector<node_address> sources, const catalog_view& catalog,
+                         const settings& config) {
+  prefetch_order order;
+  order.partition = partition;
+  order.copy = copy.copy;
+  order.target = catalog.address_of(copy.node);
+  order.sources = std::move(sources);
+  order.rate_bytes_per_s = config.prefetch.rate_bytes_per_s;
+  return order;
+}
+
+} // namespace
+
+void protection_board::start_life(const partition_row& row, const copy_row& copy,
+                                  restore_method method, std::string why,
+                                  const catalog_view& catalog, const settings& config,
+                                  time_point now, board_actions& out) {
+  auto order =
+      order_for(row.id, copy, copy_sources(row, catalog.nodes(), copy.node), catalog, config);
+  order.method = method;
+  auto& l = lives_[{row.id, copy.node}];
+  l = life{copy.copy, order.sources, now, 0, copy.ready, std::move(why), {}};
+  first_seen_.erase({row.id, copy.node});
+  out.begin.push_back(std::move(order));
+}
+
+void protection_board::tend_prefetchers(const catalog_view& catalog, const settings& config,
+                                        board_actions& out) {
+  for (auto it = lives_.begin(); it != lives_.end();) {
+    const auto& key = it->first;
+    auto& l = it->second;
+    const auto* row = catalog.partition(key.partition);
+    const auto* copy = catalog.copy(key.partition, key.node);
+    auto pending = deciding_.find(key.partition);
+    bool on_its_way = pending != deciding_.end() && pending->second.kind == step_kind::adding
+                      && pending->second.copy.copy == l.copy; // the view lags behind the reply
+    if ((!copy || copy->copy != l.copy) && !on_its_way) {
+      out.cancel.push_back(key);
+      it = lives_.erase(it);
+      continue;
+    }
+    if (copy) {
+      auto sources = copy_sources(*row, catalog.nodes(), key.node);
+      if (sources != l.sources) {
+        l.sources = sources;
+        out.sources.push_back(
+            order_for(key.partition, {key.node, l.copy}, std::move(sources), catalog, config));
+      }
+    }
+    ++it;
+  }
+}
+
+void protection_board::adopt_copies(const catalog_view& catalog, const settings& config,
+                                    time_point now, board_actions& out) {
+  std::map<copy_key, time_point> still_without;
+  for (const auto& [id, row] : catalog.partitions())
+    for (const auto& copy : row.copies) {
+      copy_key key{id, copy.node};
+      const auto* node = catalog.node(copy.node);
+      if (lives_.contains(key) || useless(row, copy) || !node || node->state == node_state::dead)
+        continue;
+      // Somebody else's copy (recovery's drill, or ours before a restart): its maker sends the
+      // first command.
+      auto since = first_seen_.contains(key) ? first_seen_[key] : now;
+      const auto* s = status(key);
+      bool begun = s && s->report.role == replica_role::copy && s->report.copy == copy.copy;
+      if (begun || now - since >= adopt_after)
+        start_life(row, copy, restore_method::pull, "taken over from the catalog", catalog, config,
+                   now, out);
+      else
+        still_without[key] = since;
+    }
+  first_seen_ = std::move(still_without);
+}
+
+board_actions protection_board::progress(const prefetch_progress& p, const catalog_view& catalog,
+                                         time_point now) {
+  board_actions out;
+  const auto* row = catalog.partition(p.partition);
+  for (auto it = lives_.begin(); it != lives_.end(); ++it) {
+    if (it->first.partition != p.partition || it->second.copy != p.copy) continue;
+    it->second.copied_bytes = std::max(it->second.copied_bytes, p.copied_bytes);
+    it->second.ready = p.ready;
+    it->second.detail = p.detail;
+    if (!p.gave_up) return out;
+    auto key = it->first;
+    avoid_[key] = now + avoid_target_for;
+    if (row) given_up_[key] = p.copy;
+    out.events.push_back(board_events::gave_up(p, key.node, first_source(it->second)));
+    lives_.erase(it);
+    return out;
+  }
+  return out;
+}
+
+std::string protection_board::first_source(const life& l) {
+  return l.sources.empty() ? std::string("nobody") : l.sources.front().node.value;
+}
+
+} // namespace harbinger

@@ -1,0 +1,54 @@
+#include "store/rocks_snapshot.hpp"
+
+#include "store/head_codec.hpp"
+#include "store/keys.hpp"
+#include "store/rocks_bridge.hpp"
+
+namespace harbinger::rocks {
+
+result<void> snapshot::load() {
+  auto options = read_options();
+  std::string found;
+  auto s = db_->Get(options, slice(keys::head(partition_)), &found);
+  if (s.IsNotFound()) return fail(errc::unknown_partition, to_string(partition_));
+  if (!s.ok()) return failed(s);
+  auto head = decode_head(partition_, found);
+  if (!head) return tl::unexpected<error>(head.error());
+  head_ = std::move(*head);
+  return {};
+}
+
+result<partition_snapshot::page> snapshot::read(std::string_view from, bool after, size_t bytes_max,
+                                                size_t rows_max) const {
+  auto options = read_options();
+  auto end = keys::prefix_end(keys::prefix('d', partition_));
+  rocksdb::Slice upper(end);
+  options.iterate_upper_bound = &upper;
+  options.readahead_size = 0;
+  std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(options));
+  auto start = keys::record(partition_, from);
+  it->Seek(slice(start));
+  if (after && it->Valid() && it->key() == slice(start)) it->Next();
+  page out;
+  size_t size = 0;
+  for (; it->Valid(); it->Next()) {
+    auto key = view(it->key()).substr(keys::prefix_bytes);
+    auto row_bytes = key.size() + it->value().size();
+    if (!out.rows.empty() && (size + row_bytes > bytes_max || out.rows.size() >= rows_max)) {
+      out.more = true;
+      break;
+    }
+    size += row_bytes;
+    out.rows.push_back({{std::string(key)}, {it->value().ToString()}});
+  }
+  if (!it->status().ok()) return failed(it->status());
+  return out;
+}
+
+rocksdb::ReadOptions snapshot::read_options() const {
+  rocksdb::ReadOptions options;
+  options.snapshot = snapshot_;
+  return options;
+}
+
+} // namespace harbinger::rocks
