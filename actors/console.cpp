@@ -18,6 +18,9 @@ using console_self = console_actor::stateful_pointer<console_state>;
 using answer = std::function<void(result<std::string>)>;
 
 constexpr auto status_part_timeout = seconds(2);
+/// ZeroMQ hangs up on a larger frame without a word. Well above a request's own limit, so that
+/// every line that a person can type or a shell can pass is refused with an error.
+constexpr size_t frame_bytes_max = 8 << 20;
 
 /// Typed questions are sent to the dynamically typed handle: the route names an actor that takes
 /// them.
@@ -108,7 +111,7 @@ std::unique_ptr<net::reactor> open_console(const context_ptr& ctx) {
   auto added = socket->add({.kind = net::socket_kind::router,
                             .endpoint = endpoint,
                             .bind = true,
-                            .message_bytes_max = console_request::max_bytes + 1024,
+                            .message_bytes_max = frame_bytes_max,
                             .owner_only = true});
   if (!added) throw std::runtime_error("console " + endpoint + ": " + to_string(added.error()));
   socket->start([ctx](net::incoming&& in) {
