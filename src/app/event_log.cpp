@@ -56,7 +56,7 @@ result<event_log> event_log::open(const std::string& directory) {
   log.file_.open(newest_file(directory), std::ios::app | std::ios::binary);
   if (!log.file_) return fail(errc::io, newest_file(directory) + " can not be written");
   // A line that a crash cut must not swallow the next one.
-  if (log.file_bytes_ > 0) log.file_ << '\n', ++log.file_bytes_;
+  log.torn_ = log.file_bytes_ > 0;
   return log;
 }
 
@@ -67,6 +67,7 @@ void event_log::read(const std::string& path) {
     auto e = from_json(line);
     if (!e || e->id <= last_id_) {
       ++unreadable_;
+      if (!e) ++last_id_; // it had a number, and somebody may have seen it
       continue;
     }
     last_id_ = e->id;
@@ -86,6 +87,7 @@ event_log::added event_log::add(event what, unix_ms now) {
 
 bool event_log::append(const event& what) {
   auto line = dump(to_json(what)) + '\n';
+  if (torn_) line.insert(0, 1, '\n'); // a full disk may have cut the line before
   if (file_bytes_ + line.size() > file_bytes_max) {
     file_.close();
     std::error_code ignored;
@@ -97,7 +99,8 @@ bool event_log::append(const event& what) {
   file_.clear();
   file_ << line << std::flush;
   file_bytes_ += line.size();
-  return file_.good();
+  torn_ = !file_.good();
+  return !torn_;
 }
 
 std::string event_log::list(uint64_t since, size_t limit) const {

@@ -48,6 +48,7 @@ private:
   size_t file_bytes_ = 0;
   uint64_t last_id_ = 0;
   size_t unreadable_ = 0;
+  bool torn_ = false; ///< the newest line of the file may lack its end
 };
 
 } // namespace harbinger

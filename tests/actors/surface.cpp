@@ -261,7 +261,9 @@ BOOST_FIXTURE_TEST_CASE(rubbish_in_the_file_stops_nothing, events_stage) {
   restart();
   raise("one");
   restart();
-  BOOST_TEST(ids_and_kinds(listed_events()) == (words{"1 one"}), boost::test_tools::per_element());
+  auto kept = ids_and_kinds(listed_events());
+  BOOST_REQUIRE(kept.size() == 1u);
+  BOOST_TEST(kept[0].ends_with(" one")); // lines that can not be read keep their numbers
 }
 
 BOOST_FIXTURE_TEST_CASE(events_are_listed_by_number_and_limit, events_stage) {
