@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
+#include <set>
 #include <thread>
 
 #include <editline/readline.h>
@@ -30,6 +31,7 @@ namespace {
 
 constexpr auto follow_period = milliseconds(200);
 constexpr int history_max = 1000;
+constexpr auto completion_timeout = milliseconds(500);
 
 exit_code report(const error& e) {
   std::cerr << "harbinger: " << to_string(e) << '\n';
@@ -72,6 +74,44 @@ char* next_completion(const char* text, int state) {
   return nullptr;
 }
 
+/// The daemon of the console that runs; what stands in its listings can be completed.
+console_client* completing = nullptr;
+
+/// First column of a listing; empty when nobody answers soon.
+std::vector<std::string> names_in(const char* listing) {
+  auto answer = completing ? completing->ask({listing}, completion_timeout)
+                           : result<std::string>{fail(errc::unavailable)};
+  auto json = nlohmann::json::parse(answer.value_or("{}"), nullptr, false);
+  std::vector<std::string> names;
+  if (json.is_object() && json.contains("rows"))
+    for (const auto& row : json["rows"])
+      names.push_back(row.at(0).is_string() ? row[0].get<std::string>() : row.at(0).dump());
+  return names;
+}
+
+/// What can stand for a word of a usage line: itself, or the names of what it is a name for
+/// ("[NODE]").
+std::vector<std::string> candidates(std::string word) {
+  if (std::islower(static_cast<unsigned char>(word[0]))) return {word};
+  std::erase_if(word, [](char c) { return c == '[' || c == ']' || c == '.'; });
+  if (word == "ACTOR") return names_in("tree");
+  if (word == "NODE") return names_in("nodes");
+  if (word == "PARTITION") return names_in("partitions");
+  if (word == "ID") return names_in("zones");
+  std::vector<std::string> keys;
+  if (word == "KEY")
+    for (const auto& key : config_keys()) keys.push_back(key.name);
+  return keys;
+}
+
+/// Whether the words so far are a beginning of this usage; its names stand for any word.
+bool fits(const std::vector<std::string>& usage, const std::vector<std::string>& known) {
+  if (usage.size() <= known.size()) return false;
+  for (size_t i = 0; i < known.size(); ++i)
+    if (std::islower(static_cast<unsigned char>(usage[i][0])) && usage[i] != known[i]) return false;
+  return true;
+}
+
 char** complete(const char* text, int start, int) {
   completions.clear();
   std::string before(rl_line_buffer, static_cast<size_t>(start));
@@ -79,15 +119,13 @@ char** complete(const char* text, int start, int) {
   std::vector<std::string> lines{"help", "quit"};
   for (auto role : {daemon_role::central, daemon_role::node})
     for (const auto& command : console_commands(role)) lines.push_back(command.usage);
+  std::set<std::string> next;
   for (const auto& line : lines) {
-    auto words = split_words(line).value_or(std::vector<std::string>{});
-    bool fits =
-        words.size() > known.size() && std::equal(known.begin(), known.end(), words.begin());
-    if (fits && std::islower(static_cast<unsigned char>(words[known.size()][0])))
-      completions.push_back(words[known.size()]);
+    auto usage = split_words(line).value_or(std::vector<std::string>{});
+    if (fits(usage, known)) next.insert(usage[known.size()]);
   }
-  if (known.size() == 2 && known[0] == "config" && (known[1] == "get" || known[1] == "set"))
-    for (const auto& key : config_keys()) completions.push_back(key.name);
+  for (const auto& word : next)
+    for (auto& candidate : candidates(word)) completions.push_back(std::move(candidate));
   std::sort(completions.begin(), completions.end());
   completions.erase(std::unique(completions.begin(), completions.end()), completions.end());
   rl_attempted_completion_over = 1;
@@ -179,6 +217,7 @@ exit_code run_console(const std::string& state_dir, bool json) {
   auto client = console_client::connect(state_dir);
   if (!client) return report(client.error());
   line_source lines;
+  completing = &*client;
   auto last = exit_code::ok;
   for (std::string line; lines.next(line);) {
     auto words = split_words(line);
@@ -197,6 +236,7 @@ exit_code run_console(const std::string& state_dir, bool json) {
     if (last == exit_code::unreachable)
       if (auto again = console_client::connect(state_dir)) client = std::move(again);
   }
+  completing = nullptr;
   return lines.terminal() ? exit_code::ok : last;
 }
 
