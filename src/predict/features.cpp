@@ -350,32 +350,27 @@ void feature_engine::write_row(const node_state& node, int64_t now_ms,
   }
 }
 
-void feature_engine::compare_peers(const std::vector<const node_state*>& nodes,
-                                   const std::vector<bool>& fresh, feature_table& out) const {
-  std::vector<std::vector<size_t>> members(fleets_.size());
-  for (size_t i = 0; i < nodes.size(); ++i) members[nodes[i]->fleet].push_back(i);
-  std::vector<double> sorted, spread;
-  for (size_t column = 0; column < out.width; ++column) {
-    const auto& f = schema_->features[column];
-    if (f.what != statistic::peers) continue;
-    for (const auto& fleet : members)
-      compare_fleet(nodes, fleet, fresh, column, sorted, spread, out);
-  }
+void feature_engine::compare_peers(const std::vector<compared_node>& nodes,
+                                   feature_table& out) const {
+  std::vector<std::vector<compared_node>> fleets(fleets_.size());
+  for (const auto& n : nodes) fleets[n.state->fleet].push_back(n);
+  for (size_t column = 0; column < out.width; ++column)
+    if (schema_->features[column].what == statistic::peers)
+      for (const auto& fleet : fleets) compare_fleet(fleet, column, out);
 }
 
-void feature_engine::compare_fleet(const std::vector<const node_state*>& nodes,
-                                   const std::vector<size_t>& fleet, const std::vector<bool>& fresh,
-                                   size_t column, std::vector<double>& sorted,
-                                   std::vector<double>& spread, feature_table& out) const {
+void feature_engine::compare_fleet(const std::vector<compared_node>& fleet, size_t column,
+                                   feature_table& out) const {
   const auto& f = schema_->features[column];
-  auto mean_of = [&](size_t i) { return nodes[i]->series[f.source].windows[0].mean(); };
-  sorted.clear();
-  for (size_t i : fleet)
-    if (double x = mean_of(i); fresh[i] && !std::isnan(x)) sorted.push_back(x);
+  auto mean_of = [&](const compared_node& n) {
+    return n.state->series[f.source].windows[0].mean();
+  };
+  std::vector<double> sorted, spread;
+  for (const auto& n : fleet)
+    if (double x = mean_of(n); n.fresh && !std::isnan(x)) sorted.push_back(x);
   if (sorted.size() < 3) return; // nobody to compare with: stays NaN
   std::sort(sorted.begin(), sorted.end());
   double centre = sorted[sorted.size() / 2];
-  spread.clear();
   for (double x : sorted) spread.push_back(std::fabs(x - centre));
   std::sort(spread.begin(), spread.end());
   auto place = [](const std::vector<double>& in, double what) {
@@ -383,34 +378,39 @@ void feature_engine::compare_fleet(const std::vector<const node_state*>& nodes,
     auto at = std::lower_bound(in.begin(), in.end(), what);
     return static_cast<size_t>(std::min(at, in.end() - 1) - in.begin());
   };
-  for (size_t i : fleet) {
-    double x = mean_of(i);
-    if (std::isnan(x)) continue;
+  for (const auto& n : fleet) {
+    double x = mean_of(n);
+    if (n.row == npos || std::isnan(x)) continue;
     double median = median_without(sorted, place(sorted, x));
     double mad = median_without(spread, place(spread, std::fabs(x - centre)));
     // 1.4826: turns the median of absolute deviations into a standard deviation for normal noise.
-    out.values[i * out.width + column] =
+    out.values[n.row * out.width + column] =
         distance(x, median, 1.4826 * mad, schema_->series[f.source].floor);
   }
 }
 
-void feature_engine::table(int64_t now_ms, feature_table& out) const {
+void feature_engine::table(int64_t now_ms, feature_table& out,
+                           const std::vector<node_id>* wanted) const {
   out.width = schema_->width();
   out.nodes.clear();
   out.ages_s.clear();
-  out.values.assign(nodes_.size() * out.width, nan_value);
-  std::vector<const node_state*> states;
-  std::vector<bool> fresh;
+  out.values.clear();
+  std::vector<compared_node> all;
+  size_t next = 0;
   for (const auto& [id, node] : nodes_) {
     double age_s = node.samples == 0 ? std::numeric_limits<double>::infinity()
                                      : static_cast<double>(now_ms - node.received_ms) / 1000.0;
-    write_row(node, now_ms, {out.values.data() + states.size() * out.width, out.width});
+    while (wanted && next < wanted->size() && (*wanted)[next] < id) ++next;
+    bool taken = !wanted || (next < wanted->size() && (*wanted)[next] == id);
+    all.push_back({&node, taken ? out.nodes.size() : npos, age_s <= scales_.stale_after_s});
+    if (!taken) continue;
+    auto begin = out.values.size();
+    out.values.resize(begin + out.width, nan_value);
+    write_row(node, now_ms, {out.values.data() + begin, out.width});
     out.nodes.push_back(id);
     out.ages_s.push_back(age_s);
-    states.push_back(&node);
-    fresh.push_back(age_s <= scales_.stale_after_s);
   }
-  compare_peers(states, fresh, out);
+  compare_peers(all, out);
 }
 
 } // namespace harbinger::predict

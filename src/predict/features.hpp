@@ -44,8 +44,10 @@ public:
   /// `code` times an event of schema().events happened. Ignored for a node that is not known.
   void add_event(const node_id& node, size_t code, double count, int64_t time_ms);
   void forget(const node_id& node);
-  /// Nodes that are not known (no sample, no add_node) do not appear.
-  void table(int64_t now_ms, feature_table& out) const;
+  /// Nodes that are not known (no sample, no add_node) do not appear. `wanted`, ascending: only
+  /// these, though all are compared with.
+  void table(int64_t now_ms, feature_table& out,
+             const std::vector<node_id>* wanted = nullptr) const;
   /// Position in schema().events; npos: none.
   size_t event_index(std::string_view code) const;
 
@@ -88,6 +90,11 @@ private:
     size_t nodes = 0;
     std::vector<one_event> events;
   };
+  struct compared_node {
+    const node_state* state;
+    size_t row; ///< of the table; npos: only compared with
+    bool fresh;
+  };
   /// Where the series and events are in a metric list; npos: not there.
   struct schema_map {
     std::shared_ptr<const std::vector<metric_spec>> metrics;
@@ -107,11 +114,9 @@ private:
   double event_feature(const node_state& node, const feature_spec& f, int64_t at_ms) const;
   double fleet_feature(const node_state& node, const feature_spec& f, int64_t at_ms) const;
   double node_feature(const node_state& node, const feature_spec& f, int64_t now_ms) const;
-  void compare_peers(const std::vector<const node_state*>& nodes, const std::vector<bool>& fresh,
+  void compare_peers(const std::vector<compared_node>& nodes, feature_table& out) const;
+  void compare_fleet(const std::vector<compared_node>& fleet, size_t column,
                      feature_table& out) const;
-  void compare_fleet(const std::vector<const node_state*>& nodes, const std::vector<size_t>& fleet,
-                     const std::vector<bool>& fresh, size_t column, std::vector<double>& sorted,
-                     std::vector<double>& spread, feature_table& out) const;
 
   time_scales scales_;
   schema_ptr schema_;

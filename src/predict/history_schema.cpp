@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "history/history.hpp"
+#include "predict/history_events.hpp"
 #include "predict/schema.hpp"
 
 namespace harbinger::predict {
@@ -53,15 +54,6 @@ std::vector<statistic> statistics_of(const history_metric& m) {
 }
 } // namespace
 
-std::string event_code(happening what, const std::string& code) {
-  switch (what) {
-  case happening::failure: return "failure";
-  case happening::maintenance: return "maintenance " + code;
-  case happening::shutdown: return "shutdown";
-  default: return code.empty() ? "event" : code;
-  }
-}
-
 schema_ptr history_schema(const history& from) {
   auto out = std::make_shared<schema>();
   out->one_clock = true;
@@ -74,18 +66,11 @@ schema_ptr history_schema(const history& from) {
   }
   std::map<std::string, double> codes;
   std::map<std::string, bool> is_error;
-  bool any_failure = false;
-  for (const auto& e : from.events) {
-    if (e.what == happening::shutdown) continue;
-    auto code = event_code(e.what, e.code);
-    codes[code] += e.count;
-    is_error[code] = e.what == happening::event;
-    any_failure |= e.what == happening::failure;
-    if (e.what == happening::failure && !e.code.empty()) { // by cause, too
-      codes["failure " + e.code] += e.count;
-      is_error["failure " + e.code] = false;
+  for (const auto& e : from.events)
+    for (const auto& code : event_codes(e)) {
+      codes[code] += e.count;
+      is_error[code] = e.what == happening::event;
     }
-  }
   auto kept = common(codes);
   for (const auto& code : kept) {
     auto source = out->events.size();
