@@ -3,6 +3,7 @@
 /// Recorded history of machines: what was measured, what happened, and how it ended. The one form
 /// in which histories are kept, imported, trained on and judged (docs/PREDICTION.md, "Histories").
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -34,10 +35,14 @@ struct history_metric {
 /// One machine. Ids are unique in the history ("e1/n00").
 struct history_node {
   node_id id;
-  std::string fleet;                              ///< whom it is compared with; empty: everybody
-  std::map<std::string, std::string> attributes; ///< as text; those that are to be features are named in the history
+  std::string fleet; ///< whom it is compared with; empty: everybody
+  /// As text; those that are to be features are named in the history.
+  std::map<std::string, std::string> attributes;
   int64_t first_ms = 0; ///< watched from here
   int64_t last_ms = 0;  ///< to here: what comes later is not known (censored)
+  /// Not watched any more after last_ms, but it is known that nothing else befell it until here.
+  /// Never before last_ms; 0: the same as last_ms.
+  int64_t known_ms = 0;
 };
 
 struct history_sample {
@@ -51,9 +56,10 @@ enum class happening : uint8_t {
   maintenance, ///< something was done to it; code: what
   failure,     ///< it failed; code: the cause, if known
   shutdown,    ///< it was taken out on purpose: no failure, and the end of what is known
+  note,        ///< known to whoever made the history, not to the node: for judging, never a feature
 };
 constexpr auto enum_names(happening) {
-  return std::array{"event", "maintenance", "failure", "shutdown"};
+  return std::array{"event", "maintenance", "failure", "shutdown", "note"};
 }
 struct history_event {
   uint32_t node = 0;
@@ -61,7 +67,8 @@ struct history_event {
   happening what = happening::event;
   std::string code; ///< may be empty
   double count = 1;
-  int64_t back_ms = 0; ///< of a failure: when it worked again; 0: never, or not known
+  /// Of a failure: when it worked again (time_ms: at once); 0: never, or not known.
+  int64_t back_ms = 0;
 };
 
 /// Ordered by time, then node, then as given. All times are milliseconds since any origin that the
@@ -72,6 +79,9 @@ struct history {
   std::vector<history_metric> metrics;
   std::vector<std::string> numbers;    ///< attributes that are features as numbers
   std::vector<std::string> categories; ///< attributes that are features as categories
+  /// A sample comes only when a value changed: until the next one, or the node's last_ms, its
+  /// values hold; no sample is not silence.
+  bool on_change = false;
   std::vector<history_node> nodes;
   std::vector<history_sample> samples;
   std::vector<history_event> events;

@@ -17,17 +17,21 @@ struct fate {
   std::vector<int64_t> failures; ///< ascending
   std::vector<int64_t> back;     ///< parallel: when it worked again; `never`
   int64_t last_ms = 0;
+  int64_t known_ms = 0; ///< no other failure until then
 };
 
 std::vector<fate> fates_of(const history& from) {
   std::vector<fate> out(from.nodes.size());
-  for (size_t i = 0; i < out.size(); ++i) out[i].last_ms = from.nodes[i].last_ms;
+  for (size_t i = 0; i < out.size(); ++i) {
+    out[i].last_ms = from.nodes[i].last_ms;
+    out[i].known_ms = std::max(from.nodes[i].known_ms, from.nodes[i].last_ms);
+  }
   for (const auto& e : from.events) {
     auto& f = out[e.node];
-    if (e.what == happening::shutdown) f.last_ms = std::min(f.last_ms, e.time_ms);
+    if (e.what == happening::shutdown) f.last_ms = f.known_ms = std::min(f.last_ms, e.time_ms);
     if (e.what != happening::failure) continue;
     f.failures.push_back(e.time_ms);
-    f.back.push_back(e.back_ms > e.time_ms ? e.back_ms : e.time_ms);
+    f.back.push_back(e.back_ms > 0 ? std::max(e.back_ms, e.time_ms) : never);
   }
   return out;
 }
@@ -40,7 +44,7 @@ public:
         out_(out),
         options_(options),
         fates_(fates_of(from)),
-        engine_(out.scales, out.schema),
+        engine_(out.scales, out.schema) {
     auto metrics = std::make_shared<std::vector<metric_spec>>();
     for (const auto& m : from.metrics)
       metrics->push_back({m.name, m.reading == history_reading::counter ? metric_kind::counter
@@ -151,7 +155,7 @@ private:
       out_.node.push_back(static_cast<uint32_t>(w.node));
       out_.time_ms.push_back(now);
       out_.failure_in_ms.push_back(w.failure_in_ms);
-      out_.known_for_ms.push_back(fates_[w.node].last_ms - now);
+      out_.known_for_ms.push_back(fates_[w.node].known_ms - now);
       out_.weight.push_back(w.weight);
     }
     return {};
@@ -180,6 +184,7 @@ private:
   feature_engine engine_;
   feature_table table_;
   telemetry_rows rows_;
+  std::vector<size_t> by_first_, by_id_, left_;
   std::vector<wanted_row> wanted_;
   size_t arrived_ = 0, sample_ = 0, event_ = 0, next_left_ = 0;
 };

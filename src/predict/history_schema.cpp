@@ -97,7 +97,7 @@ schema_ptr history_schema(const history& from) {
       out->categories.emplace_back(name, text);
     }
   }
-  if (!from.samples.empty())
+  if (!from.samples.empty() && !from.on_change) // else silence says nothing
     for (size_t i = 0; i < 3; ++i) out->features.push_back({"input", value, i});
   out->features.push_back({"age", age, 0});
   return out;

@@ -36,14 +36,6 @@ std::string scorer_bytes(const scorer& s) {
   s.save(out);
   return std::move(out).str();
 }
-
-result<std::unique_ptr<scorer>> load_scorer(const std::string& kind, std::string_view bytes,
-                                            size_t width) {
-  std::istringstream in{std::string(bytes)};
-  if (kind == "forest") return load_forest(in, width);
-  if (kind == "logistic") return load_logistic(in, width);
-  return fail(errc::unsupported, "model of kind " + kind);
-}
 } // namespace
 
 model::model(schema_ptr schema, time_scales scales, std::vector<double> typical,
@@ -143,8 +135,8 @@ result<model> model::parse(std::string_view file) {
     std::vector<calibration_point> points;
     for (const auto& p : in.at("calibration"))
       points.push_back({p.at(0).get<double>(), p.at(1).get<double>(), p.at(2).get<uint32_t>()});
-    auto scorer =
-        load_scorer(in.at("kind").get<std::string>(), rest.substr(4 + head_size), typical.size());
+    std::istringstream scorer_in{std::string(rest.substr(4 + head_size))};
+    auto scorer = load_scorer(in.at("kind").get<std::string>(), scorer_in, typical.size());
     if (!scorer) return tl::unexpected<error>(scorer.error());
     return model(std::move(*schema), std::move(scales), std::move(typical), std::move(*scorer),
                  harbinger::predict::calibration(std::move(points)),
