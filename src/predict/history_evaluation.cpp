@@ -138,8 +138,8 @@ double innocent_roc_auc(const history& from, const examples& rows, const outcome
   std::map<std::string, int64_t> first;
   std::vector<bool> fault(from.nodes.size());
   for (const auto& e : from.events) {
+    if (e.what == happening::failure) fault[e.node] = true;
     if (e.what != happening::note || e.code != note) continue;
-    fault[e.node] = true;
     auto [it, fresh] = first.emplace(from.nodes[e.node].fleet, e.time_ms);
     if (!fresh) it->second = std::min(it->second, e.time_ms);
   }
@@ -214,15 +214,16 @@ result<report_model> model_of(const history& from, const examples& rows, const o
          {innocent_roc_auc(from, rows, o, options.innocent_before), undefined, undefined}});
   auto weights =
       importances(rows, o.last_test, o.last, options.study.horizon_ms, options.study.seed);
-  std::vector<size_t> order(weights.size());
-  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    return (std::isnan(weights[a]) ? -1 : weights[a]) > (std::isnan(weights[b]) ? -1 : weights[b]);
-  });
-  for (auto f : order)
-    if (weights[f] > 0) out.importances.push_back({feature_name(*rows.schema, f), weights[f]});
+  for (const auto& w : weights) out.importances.push_back({w.metric, w.lost});
   if (!chosen) return out;
-  order.resize(std::min(order.size(), traces_shown));
+  // Of each metric that matters its first feature stands for the others.
+  std::vector<size_t> order;
+  for (size_t k = 0; k < std::min(weights.size(), traces_shown); ++k) {
+    const auto& all = rows.schema->features;
+    auto it = std::find_if(all.begin(), all.end(),
+                           [&](const auto& f) { return f.metric == weights[k].metric; });
+    order.push_back(static_cast<size_t>(it - all.begin()));
+  }
   out.misses = worst_misses(o.test, out.judged);
   out.false_alarms = worst_false_alarms(o.test, out.judged);
   add_traces(from, rows, order, options.study.horizon_ms, out.misses);

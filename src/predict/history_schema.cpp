@@ -42,14 +42,18 @@ double floor_of(const history& from, size_t metric) {
 std::vector<statistic> statistics_of(const history_metric& m) {
   std::vector<statistic> out;
   bool counter = m.reading == history_reading::counter;
-  if (m.reading == history_reading::share)
-    out = {level, mean, mean_mid, deviation, change_short, change, peak, limit_in};
-  else if (counter && m.comparable)
+  if (m.reading == history_reading::share) out = {deviation, change_short, change, limit_in};
+  if (m.reading == history_reading::share && m.comparable)
+    out.insert(out.end(), {level, mean, mean_mid, peak});
+  if (counter && m.comparable)
     out = {total, grown_short, grown_mid, grown_long, grown_since};
   else if (m.comparable)
     out = {level, mean, mean_mid, mean_long, deviation, peak};
-  if (!(counter && m.comparable))
-    for (auto what : {trend, baseline, peers}) out.push_back(what);
+  if (counter && m.comparable) return out;
+  out.push_back(trend);
+  out.push_back(baseline);
+  // The distance from the fleet tells roles apart (the one busy master), so who fails by role.
+  if (m.comparable) out.push_back(peers);
   return out;
 }
 } // namespace

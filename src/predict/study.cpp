@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 #include <random>
 
@@ -189,8 +190,8 @@ study_scores score_rows(const examples& from, const std::vector<size_t>& rows,
   return out;
 }
 
-std::vector<double> importances(const examples& from, const std::vector<size_t>& rows,
-                                const study_machine& of, int64_t horizon_ms, uint64_t seed) {
+std::vector<importance> importances(const examples& from, const std::vector<size_t>& rows,
+                                    const study_machine& of, int64_t horizon_ms, uint64_t seed) {
   auto sample = gather(from, rows, horizon_ms, importance_rows_max, seed);
   std::vector<double> weights(sample.weights.begin(), sample.weights.end());
   std::vector<double> scores(sample.size());
@@ -200,16 +201,22 @@ std::vector<double> importances(const examples& from, const std::vector<size_t>&
   std::iota(order.begin(), order.end(), size_t{0});
   std::mt19937_64 random(seed);
   for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random() % i]);
-  std::vector<double> out;
+  std::map<std::string, std::vector<size_t>> columns;
+  for (size_t f = 0; f < sample.width; ++f) columns[from.schema->features[f].metric].push_back(f);
+  std::vector<importance> out;
   auto shuffled = sample.values;
-  for (size_t f = 0; f < sample.width; ++f) {
+  for (const auto& [metric, group] : columns) {
     for (size_t i = 0; i < sample.size(); ++i)
-      shuffled[i * sample.width + f] = sample.values[order[i] * sample.width + f];
+      for (auto f : group)
+        shuffled[i * sample.width + f] = sample.values[order[i] * sample.width + f];
     of.machine->scores(shuffled, sample.size(), scores);
-    out.push_back(whole - average_precision(scores, sample.labels, weights));
+    if (double lost = whole - average_precision(scores, sample.labels, weights); lost > 0)
+      out.push_back({metric, lost});
     for (size_t i = 0; i < sample.size(); ++i)
-      shuffled[i * sample.width + f] = sample.values[i * sample.width + f];
+      for (auto f : group) shuffled[i * sample.width + f] = sample.values[i * sample.width + f];
   }
+  std::stable_sort(out.begin(), out.end(),
+                   [](const auto& a, const auto& b) { return a.lost > b.lost; });
   return out;
 }
 

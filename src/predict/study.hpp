@@ -58,9 +58,14 @@ struct study_scores {
 study_scores score_rows(const examples& from, const std::vector<size_t>& rows,
                         const study_machine& with);
 
-/// How much average precision on (at most 20,000 of) the rows is lost when a feature is shuffled
-/// over them; by feature, in the schema's order. Deterministic.
-std::vector<double> importances(const examples& from, const std::vector<size_t>& rows,
-                                const study_machine& of, int64_t horizon_ms, uint64_t seed);
+/// How much average precision on (at most 20,000 of) the rows is lost when all features of a metric
+/// are shuffled together over them (one alone is hidden by those that tell the same); heaviest
+/// first. Deterministic.
+struct importance {
+  std::string metric;
+  double lost = 0;
+};
+std::vector<importance> importances(const examples& from, const std::vector<size_t>& rows,
+                                    const study_machine& of, int64_t horizon_ms, uint64_t seed);
 
 } // namespace harbinger::predict

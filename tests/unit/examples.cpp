@@ -24,7 +24,8 @@ history random_history(std::mt19937_64& random, int64_t hours) {
   auto below = [&](uint64_t n) { return random() % n; };
   history out;
   out.name = "random";
-  out.metrics = {gauge("heat", false), gauge("level", true),
+  out.metrics = {gauge("heat", false),
+                 gauge("level", true),
                  {"retries", "", history_reading::counter, true, 0},
                  {"used", "", history_reading::share, false, 0.01}};
   out.numbers = {"age"};
@@ -44,7 +45,8 @@ history random_history(std::mt19937_64& random, int64_t hours) {
       if (begin_ms + t * hour < out.nodes[i].first_ms || below(5) == 0) continue;
       retries[i] += static_cast<double>(below(3));
       double heat = below(10) == 0 ? std::nan("") : static_cast<double>(below(100));
-      out.samples.push_back({i, begin_ms + t * hour,
+      out.samples.push_back({i,
+                             begin_ms + t * hour,
                              {heat, static_cast<double>(below(50)), retries[i],
                               static_cast<double>(below(100)) / 100}});
       auto what = below(40);
@@ -164,8 +166,7 @@ BOOST_AUTO_TEST_CASE(the_engine_fed_as_the_service_feeds_it_gives_the_same_bits)
       ++compared;
       for (size_t f = 0; f < table.width; ++f) {
         auto live = static_cast<float>(table.row(k)[f]);
-        BOOST_TEST(std::memcmp(&live, &rows.row(i)[f], sizeof live) == 0,
-                   feature_name(*schema, f));
+        BOOST_TEST(std::memcmp(&live, &rows.row(i)[f], sizeof live) == 0, feature_name(*schema, f));
       }
     }
   BOOST_TEST(compared >= 10u);
@@ -178,8 +179,8 @@ BOOST_AUTO_TEST_CASE(labels_know_what_is_not_known) {
   std::vector<std::string> seen;
   for (size_t i = 0; i < rows.size(); ++i) {
     auto label = rows.label(i, 2 * hour);
-    seen.push_back(std::to_string((rows.time_ms[i] - begin_ms) / hour) + "h:"
-                   + (label ? std::to_string(*label) : "?"));
+    seen.push_back(std::to_string((rows.time_ms[i] - begin_ms) / hour)
+                   + "h:" + (label ? std::to_string(*label) : "?"));
   }
   // 6 h and 7 h: it is down. 9 h and 10 h: nobody knows about 11 h and 12 h.
   std::vector<std::string> expected{"0h:0", "1h:0", "2h:0", "3h:0", "4h:1",

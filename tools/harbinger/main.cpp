@@ -213,7 +213,8 @@ int main(int argc, char** argv) {
     return app.exit(e) == 0 ? 0 : to_int(exit_code::usage);
   }
   if (!todo) {
-    std::cerr << "harbinger: put options of demo, campaign, bench, dataset and evaluate behind their name\n";
+    std::cerr << "harbinger: put options of demo, campaign, bench, dataset and evaluate behind "
+                 "their name\n";
     return to_int(exit_code::usage);
   }
   return to_int(todo());
