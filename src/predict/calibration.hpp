@@ -1,10 +1,12 @@
 #pragma once
 
-/// Raw scores to probabilities, by isotonic regression (pool adjacent violators; Zadrozny and
-/// Elkan, KDD 2002) on runs that the scorer has not seen, then straight lines between the blocks'
-/// centres so that equal blocks do not flatten the order.
+/// Raw scores to probabilities, learned on groups (runs, nodes) that the scorer has not seen. Two
+/// methods: isotonic regression (pool adjacent violators; Zadrozny and Elkan, KDD 2002) and Platt's
+/// (1999) logistic curve, here on the log-odds of the score. Either way the result is a rising line
+/// through points. Isotonic blocks are tilted by 5 % so that they do not flatten the order.
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <vector>
 
@@ -15,26 +17,31 @@ struct scored_label {
   double score = 0;
   uint8_t label = 0;
   double weight = 1;
-  uint32_t run = 0;
+  uint32_t run = 0; ///< its group: rows of one run, or of one node, are not independent
 };
 
 struct calibration_point {
   double score = 0;
   double probability = 0;
-  uint32_t runs = 0; ///< different runs behind it: rows of one run are not independent
+  uint32_t runs = 0; ///< different groups behind it
 };
 
 class calibration {
 public:
   calibration() = default;
   explicit calibration(std::vector<calibration_point> points) : points_(std::move(points)) {}
-  /// Empty when there is nothing to learn from (one label only).
+  /// Isotonic. Empty when there is nothing to learn from (one label only). Rows with a score that
+  /// is not finite or a weight that is not above 0 are left out, by the others too.
   static calibration fit(std::vector<scored_label> rows);
+  /// Platt's curve, drawn through some sixty points that follow rows and deaths alike. Flat when
+  /// scores do not rise with deaths. Empty as above.
+  static calibration fit_platt(std::vector<scored_label> rows);
 
   bool empty() const { return points_.empty(); }
-  /// 0.001..0.999: a finite number of runs never makes certain. The score itself when empty.
+  /// 1e-6..0.999: a finite number of runs never makes certain. Never falls when the score rises.
+  /// The score itself, in these bounds, when empty.
   double probability(double score) const;
-  /// Half-width of a two-sided 80 % interval by the number of runs around the score
+  /// Half-width of a two-sided 80 % interval by the number of groups around the score
   /// (Agresti-Coull).
   double uncertainty(double score) const;
   const std::vector<calibration_point>& points() const { return points_; }
@@ -42,5 +49,16 @@ public:
 private:
   std::vector<calibration_point> points_; ///< ascending in both
 };
+
+struct calibration_choice {
+  calibration chosen;
+  const char* method = "isotonic"; ///< or "platt", or "none" when there is nothing to learn from
+  /// Mean log-loss on groups that were held out; NaN where there were too few to hold any out.
+  double isotonic_log_loss = std::numeric_limits<double>::quiet_NaN();
+  double platt_log_loss = std::numeric_limits<double>::quiet_NaN();
+};
+/// The method with the smaller log-loss on groups dealt to up to `folds` folds, fitted to all
+/// rows. Isotonic when the two are equal or fewer than two groups have a death.
+calibration_choice choose_calibration(const std::vector<scored_label>& rows, size_t folds = 5);
 
 } // namespace harbinger::predict

@@ -7,7 +7,7 @@
 namespace harbinger::predict {
 
 std::span<const double> dataset::row(size_t i) const {
-  auto width = features().size();
+  auto width = service_schema()->width();
   return {values.data() + i * width, width};
 }
 

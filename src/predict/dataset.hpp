@@ -13,7 +13,7 @@
 
 namespace harbinger::predict {
 
-/// Rows of features().size() values, one after the other; the vectors run parallel.
+/// Rows of service_schema()->width() values, one after the other; the vectors run parallel.
 struct dataset {
   std::vector<double> values;  ///< NaN: not known
   std::vector<uint8_t> labels; ///< died within the horizon

@@ -1,6 +1,7 @@
 #include "predict/features.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 
 #include "core/ensure.hpp"
@@ -9,6 +10,7 @@ namespace harbinger::predict {
 namespace {
 constexpr double nan_value = std::numeric_limits<double>::quiet_NaN();
 constexpr double far_away = 10.0; ///< horizons
+constexpr size_t npos = SIZE_MAX;
 constexpr double deviations_max = 20.0;
 constexpr double relative_floor = 0.05; ///< of the mean: smaller deviations are not told from noise
 
@@ -20,6 +22,22 @@ double distance(double x, double centre, double deviation, double floor) {
   return clamp((x - centre) / scale, deviations_max);
 }
 
+/// NaN for anything but a number.
+double number_in(const std::string& text) {
+  double out = nan_value;
+  auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), out);
+  return code == std::errc{} && end == text.data() + text.size() ? out : nan_value;
+}
+
+/// Time since, in horizons: exact up to ten, then by its logarithm, so that long memories are told
+/// apart too.
+double since_feature(int64_t then_ms, int64_t now_ms, double horizon_s, bool long_memory) {
+  if (then_ms == INT64_MIN) return long_memory ? nan_value : far_away;
+  double since = static_cast<double>(now_ms - then_ms) / 1000.0 / horizon_s;
+  if (since <= far_away) return since;
+  return long_memory ? far_away + std::log(since / far_away) : far_away;
+}
+
 /// Median of the sorted values without the one at position `skip`.
 double median_without(const std::vector<double>& sorted, size_t skip) {
   size_t n = sorted.size() - 1;
@@ -28,8 +46,79 @@ double median_without(const std::vector<double>& sorted, size_t skip) {
 }
 } // namespace
 
-feature_engine::feature_engine(time_scales scales) : scales_(std::move(scales)) {
+feature_engine::feature_engine(time_scales scales, schema_ptr schema)
+    : scales_(std::move(scales)), schema_(std::move(schema)) {
   ENSURE(scales_.windows_s.size() == 3);
+}
+
+size_t feature_engine::event_index(std::string_view code) const {
+  const auto& events = schema_->events;
+  auto it =
+      std::find_if(events.begin(), events.end(), [&](const auto& e) { return e.code == code; });
+  return it == events.end() ? npos : static_cast<size_t>(it - events.begin());
+}
+
+feature_engine::node_state& feature_engine::begin(const node_id& id) {
+  auto& node = nodes_[id];
+  node = node_state{};
+  node.series.resize(schema_->series.size());
+  node.events.resize(schema_->events.size());
+  if (fleets_.empty()) fleets_.push_back({"", 0, std::vector<one_event>(schema_->events.size())});
+  return node;
+}
+
+void feature_engine::forget(const node_id& id) {
+  auto it = nodes_.find(id);
+  if (it == nodes_.end()) return;
+  --fleets_[it->second.fleet].nodes;
+  nodes_.erase(it);
+}
+
+void feature_engine::add_node(const node_id& id, const std::string& fleet,
+                              const std::map<std::string, std::string>& attributes,
+                              int64_t first_ms) {
+  if (nodes_.size() >= nodes_max) {
+    ++passed_over_;
+    return;
+  }
+  forget(id);
+  auto& node = begin(id);
+  node.first_ms = first_ms;
+  auto at =
+      std::find_if(fleets_.begin(), fleets_.end(), [&](const auto& f) { return f.name == fleet; });
+  node.fleet = static_cast<size_t>(at - fleets_.begin());
+  if (at == fleets_.end())
+    fleets_.push_back({fleet, 0, std::vector<one_event>(schema_->events.size())});
+  ++fleets_[node.fleet].nodes;
+  for (const auto& name : schema_->numbers) {
+    auto it = attributes.find(name);
+    node.attributes.push_back(it == attributes.end() ? nan_value : number_in(it->second));
+  }
+  for (const auto& [name, text] : schema_->categories) {
+    auto it = attributes.find(name);
+    node.attributes.push_back(it == attributes.end() ? nan_value
+                                                     : static_cast<double>(it->second == text));
+  }
+}
+
+void feature_engine::add_event(const node_id& id, size_t code, double count, int64_t time_ms) {
+  auto it = nodes_.find(id);
+  if (it == nodes_.end() || code >= schema_->events.size()) return;
+  count_event(it->second.events[code], count, time_ms);
+  if (schema_->events[code].error) it->second.last_error_ms = time_ms;
+  count_event(fleets_[it->second.fleet].events[code], count, time_ms);
+}
+
+void feature_engine::count_event(one_event& e, double count, int64_t time_ms) const {
+  for (size_t w = 0; w < 3; ++w) e.counts[w] = decayed(e, w, time_ms) + count;
+  e.ever += count;
+  e.at_ms = std::max(e.at_ms, time_ms);
+}
+
+double feature_engine::decayed(const one_event& e, size_t window, int64_t at_ms) const {
+  if (e.at_ms == INT64_MIN || at_ms <= e.at_ms) return e.counts[window];
+  return e.counts[window]
+         * std::exp(-static_cast<double>(at_ms - e.at_ms) / 1000.0 / scales_.windows_s[window]);
 }
 
 const feature_engine::schema_map&
@@ -44,31 +133,33 @@ feature_engine::map_of(const std::shared_ptr<const std::vector<metric_spec>>& me
       if ((*metrics)[i].name == name) return i;
     return SIZE_MAX;
   };
-  for (const auto& s : series()) {
+  for (const auto& s : schema_->series) {
     auto at = find(s.metric);
     map.series.push_back(at);
     map.counter.push_back(at != SIZE_MAX && (*metrics)[at].kind == metric_kind::counter);
   }
-  for (auto name : events()) map.events.push_back(find(name));
+  for (const auto& e : schema_->events) map.events.push_back(find(e.code));
   return schemas_.emplace_back(std::move(map));
 }
 
 void feature_engine::add(const telemetry_rows& rows, int64_t received_ms) {
   auto found = nodes_.find(rows.node);
-  if (found == nodes_.end()) {
-    if (nodes_.size() >= nodes_max) {
-      passed_over_ += rows.times.size();
-      return;
+  bool is_new = found == nodes_.end();
+  if (is_new && nodes_.size() >= nodes_max) {
+    passed_over_ += rows.times.size();
+    return;
+  }
+  if (is_new || found->second.life != rows.life) {
+    bool announced = !is_new && found->second.samples == 0; // by add_node
+    if (!announced) {
+      forget(rows.node);
+      begin(rows.node);
+      ++fleets_[0].nodes;
     }
-    found = nodes_.emplace(rows.node, node_state{}).first;
+    found = nodes_.find(rows.node);
+    found->second.life = rows.life;
   }
   auto& node = found->second;
-  if (node.series.empty() || node.life != rows.life) {
-    node = node_state{};
-    node.life = rows.life;
-    node.series.resize(series().size());
-    node.events.resize(events().size());
-  }
   const auto& map = map_of(rows.metrics);
   for (size_t i = 0; i < rows.times.size(); ++i)
     add_row(node, map, rows.row(i), rows.times[i].value);
@@ -77,26 +168,26 @@ void feature_engine::add(const telemetry_rows& rows, int64_t received_ms) {
 
 void feature_engine::add_row(node_state& node, const schema_map& map, std::span<const double> row,
                              int64_t time_ms) {
-  bool first = node.first_ms == 0;
+  bool first = node.samples++ == 0;
   double dt_s = first ? 0.0 : static_cast<double>(time_ms - node.newest_ms) / 1000.0;
   std::array<double, 3> decay{};
   for (size_t w = 0; w < 3; ++w) decay[w] = std::exp(-dt_s / scales_.windows_s[w]);
   size_t absent = 0;
   for (size_t i = 0; i < node.series.size(); ++i) {
-    double value = map.series[i] == SIZE_MAX ? nan_value : row[map.series[i]];
+    double value = map.series[i] == npos ? nan_value : row[map.series[i]];
     absent += std::isnan(value);
     add_series(node.series[i], value, map.counter[i], time_ms, dt_s, decay);
   }
   for (size_t i = 0; i < node.events.size(); ++i) {
+    if (map.events[i] == npos || std::isnan(row[map.events[i]])) continue;
     auto& e = node.events[i];
-    for (size_t w = 0; w < 3; ++w) e.counts[w] *= decay[w];
-    double total = map.events[i] == SIZE_MAX ? nan_value : row[map.events[i]];
-    if (std::isnan(total)) continue;
-    double fresh = total - e.total; // NaN at first; negative after a new start of the counter
-    e.total = total;
+    double fresh = row[map.events[i]] - e.total; // NaN at first; negative after a new start of it
+    e.total = row[map.events[i]];
+    e.known = true;
     if (!(fresh > 0)) continue;
-    for (auto& c : e.counts) c += fresh;
-    if (i + 1 < node.events.size()) node.last_event_ms = time_ms; // the last class is warnings
+    count_event(e, fresh, time_ms);
+    count_event(fleets_[node.fleet].events[i], fresh, time_ms);
+    if (schema_->events[i].error) node.last_error_ms = time_ms;
   }
   node.gap_short.age(dt_s, decay[0]);
   node.gap_long.age(dt_s, decay[2]);
@@ -105,14 +196,18 @@ void feature_engine::add_row(node_state& node, const schema_map& map, std::span<
     node.gap_short.add(dt_s);
     node.gap_long.add(dt_s);
   }
-  node.missing_share.add(static_cast<double>(absent) / static_cast<double>(node.series.size()));
-  if (first) node.first_ms = time_ms;
+  auto all = static_cast<double>(std::max<size_t>(1, node.series.size()));
+  node.missing_share.add(static_cast<double>(absent) / all);
+  if (node.first_ms == INT64_MIN) node.first_ms = time_ms;
   node.newest_ms = time_ms;
 }
 
 void feature_engine::add_series(one_series& s, double value, bool is_counter, int64_t time_ms,
                                 double dt_s, const std::array<double, 3>& decay) {
-  for (size_t w = 0; w < 3; ++w) s.windows[w].age(dt_s, decay[w]);
+  for (size_t w = 0; w < 3; ++w) {
+    s.windows[w].age(dt_s, decay[w]);
+    s.grown[w] *= decay[w];
+  }
   if (std::isnan(value)) return;
   if (is_counter) {
     double grown = value - s.counter; // NaN at first
@@ -120,6 +215,8 @@ void feature_engine::add_series(one_series& s, double value, bool is_counter, in
     s.counter = value;
     s.counter_ms = time_ms;
     if (!(grown >= 0)) return; // first reading, or the counter started anew
+    for (auto& g : s.grown) g += grown;
+    if (grown > 0) s.grown_ms = time_ms;
     value = grown / over_s;
   }
   s.last = value;
@@ -127,24 +224,27 @@ void feature_engine::add_series(one_series& s, double value, bool is_counter, in
   for (auto& w : s.windows) w.add(value);
 }
 
-double feature_engine::series_feature(const node_state& node, const feature_spec& f) const {
-  const auto& s = node.series[f.series];
+double feature_engine::series_feature(const node_state& node, const feature_spec& f,
+                                      int64_t at_ms) const {
+  const auto& s = node.series[f.source];
+  const auto& spec = schema_->series[f.source];
   double span_s = static_cast<double>(node.newest_ms - node.first_ms) / 1000.0;
   const auto &short_w = s.windows[0], &mid = s.windows[1], &long_w = s.windows[2];
-  double floor = series()[f.series].floor;
   // A past of its own: enough of the long window seen to speak of a baseline.
   bool has_past = span_s >= 0.25 * scales_.windows_s[2];
+  double steepest = spec.share ? 1.0 : std::numeric_limits<double>::infinity();
   switch (f.what) {
   case statistic::level: return s.last;
   case statistic::mean: return short_w.mean();
   case statistic::mean_mid: return mid.mean();
+  case statistic::mean_long: return long_w.mean();
   case statistic::deviation: return short_w.deviation();
-  case statistic::change_short: return clamp(short_w.slope() * scales_.windows_s[0], 1.0);
-  case statistic::change: return clamp(mid.slope() * scales_.windows_s[1], 1.0);
+  case statistic::change_short: return clamp(short_w.slope() * scales_.windows_s[0], steepest);
+  case statistic::change: return clamp(mid.slope() * scales_.windows_s[1], steepest);
   case statistic::trend:
     if (!has_past) return nan_value;
     return distance(mid.slope() * scales_.windows_s[1] + long_w.mean(), long_w.mean(),
-                    long_w.deviation(), floor);
+                    long_w.deviation(), spec.floor);
   case statistic::peak: return s.peak.value();
   case statistic::limit_in: {
     double slope = mid.slope();
@@ -154,110 +254,163 @@ double feature_engine::series_feature(const node_state& node, const feature_spec
   }
   case statistic::baseline:
     if (!has_past) return nan_value;
-    return distance(short_w.mean(), long_w.mean(), long_w.deviation(), floor);
+    return distance(short_w.mean(), long_w.mean(), long_w.deviation(), spec.floor);
+  case statistic::total: return s.counter >= 0 ? std::log1p(s.counter) : nan_value;
+  case statistic::grown_short:
+  case statistic::grown_mid:
+  case statistic::grown_long: {
+    if (std::isnan(s.counter)) return nan_value;
+    auto w = static_cast<size_t>(f.what) - static_cast<size_t>(statistic::grown_short);
+    double passed_s = static_cast<double>(at_ms - node.newest_ms) / 1000.0;
+    return std::log1p(s.grown[w] * std::exp(-passed_s / scales_.windows_s[w]));
+  }
+  case statistic::grown_since:
+    if (std::isnan(s.counter)) return nan_value;
+    return since_feature(s.grown_ms, at_ms, scales_.horizon_s, false);
   default: return nan_value; // peers: compare_peers
   }
 }
 
-double feature_engine::event_feature(const node_state& node, const feature_spec& f) const {
-  auto count = [&](size_t window) {
+double feature_engine::event_feature(const node_state& node, const feature_spec& f,
+                                     int64_t at_ms) const {
+  const auto& specs = schema_->events;
+  bool all_errors = f.source >= specs.size();
+  auto wanted = [&](size_t i) { return all_errors ? specs[i].error : i == f.source; };
+  auto count = [&](auto of) {
     double sum = 0;
-    bool known = false;
-    for (size_t i = 0; i < node.events.size(); ++i) {
-      bool wanted = f.series < node.events.size() ? i == f.series : i + 1 < node.events.size();
-      if (!wanted || std::isnan(node.events[i].total)) continue;
+    bool known = schema_->one_clock; // then no event is a fact, not a gap
+    for (size_t i = 0; i < specs.size(); ++i) {
+      if (!wanted(i) || !(schema_->one_clock || node.events[i].known)) continue;
       known = true;
-      sum += node.events[i].counts[window];
+      sum += of(node.events[i]);
     }
     return known ? std::log1p(sum) : nan_value;
   };
+  auto in_window = [&](size_t w) {
+    return count([&](const one_event& e) { return decayed(e, w, at_ms); });
+  };
   switch (f.what) {
-  case statistic::count_short: return count(0);
-  case statistic::count_mid: return count(1);
-  case statistic::count_long: return count(2);
-  case statistic::since: {
-    if (node.last_event_ms == INT64_MIN) return far_away;
-    double since_s = static_cast<double>(node.newest_ms - node.last_event_ms) / 1000.0;
-    return std::min(since_s / scales_.horizon_s, far_away);
-  }
+  case statistic::count_short: return in_window(0);
+  case statistic::count_mid: return in_window(1);
+  case statistic::count_long: return in_window(2);
+  case statistic::count_ever: return count([](const one_event& e) { return e.ever; });
+  case statistic::since:
+    return since_feature(all_errors ? node.last_error_ms : node.events[f.source].at_ms, at_ms,
+                         scales_.horizon_s, schema_->one_clock);
   default: { // kinds
     double n = 0;
-    for (size_t i = 0; i + 1 < node.events.size(); ++i) n += node.events[i].counts[1] > 0.3;
+    for (size_t i = 0; i < specs.size(); ++i)
+      n += specs[i].error && decayed(node.events[i], 1, at_ms) > 0.3;
     return n;
   }
   }
 }
 
+double feature_engine::fleet_feature(const node_state& node, const feature_spec& f,
+                                     int64_t at_ms) const {
+  const auto& fleet = fleets_[node.fleet];
+  if (fleet.nodes < 2) return nan_value;
+  auto w = static_cast<size_t>(f.what) - static_cast<size_t>(statistic::fleet_short);
+  double others =
+      decayed(fleet.events[f.source], w, at_ms) - decayed(node.events[f.source], w, at_ms);
+  return std::log1p(100 * std::max(0.0, others) / static_cast<double>(fleet.nodes - 1));
+}
+
+double feature_engine::node_feature(const node_state& node, const feature_spec& f,
+                                    int64_t now_ms) const {
+  switch (f.what) {
+  case statistic::number: return node.attributes.empty() ? nan_value : node.attributes[f.source];
+  case statistic::category:
+    return node.attributes.empty() ? nan_value
+                                   : node.attributes[schema_->numbers.size() + f.source];
+  case statistic::age:
+    return std::log1p(static_cast<double>(now_ms - node.first_ms) / 1000.0 / scales_.windows_s[2]);
+  default: break;
+  }
+  if (node.samples == 0) return nan_value;
+  double usual_s = node.gap_long.mean();
+  double age_s = static_cast<double>(now_ms - node.received_ms) / 1000.0;
+  if (f.source == 0) return node.missing_share.mean();
+  return clamp((f.source == 1 ? node.gap_short.mean() : age_s) / usual_s, deviations_max);
+}
+
 void feature_engine::write_row(const node_state& node, int64_t now_ms,
                                std::span<double> out) const {
-  for (size_t i = 0; i < features().size(); ++i) {
-    const auto& f = features()[i];
-    if (f.what == statistic::value) {
-      double usual_s = node.gap_long.mean();
-      double age_s = static_cast<double>(now_ms - node.received_ms) / 1000.0;
-      if (f.series == 0)
-        out[i] = node.missing_share.mean();
-      else if (f.series == 1)
-        out[i] = clamp(node.gap_short.mean() / usual_s, deviations_max);
-      else
-        out[i] = clamp(age_s / usual_s, deviations_max);
-    } else if (f.what >= statistic::count_short) {
-      out[i] = event_feature(node, f);
-    } else {
-      out[i] = series_feature(node, f);
-    }
+  auto at_ms = schema_->one_clock ? now_ms : node.newest_ms;
+  for (size_t i = 0; i < schema_->features.size(); ++i) {
+    const auto& f = schema_->features[i];
+    if (f.what >= statistic::value)
+      out[i] = node_feature(node, f, now_ms);
+    else if (f.what >= statistic::fleet_short)
+      out[i] = fleet_feature(node, f, at_ms);
+    else if (f.what >= statistic::count_short)
+      out[i] = event_feature(node, f, at_ms);
+    else
+      out[i] = series_feature(node, f, at_ms);
   }
 }
 
-void feature_engine::compare_peers(const std::vector<const node_state*>& nodes,
-                                   const std::vector<bool>& fresh, feature_table& out) const {
-  auto width = features().size();
+void feature_engine::compare_peers(const std::vector<compared_node>& nodes,
+                                   feature_table& out) const {
+  std::vector<std::vector<compared_node>> fleets(fleets_.size());
+  for (const auto& n : nodes) fleets[n.state->fleet].push_back(n);
+  for (size_t column = 0; column < out.width; ++column)
+    if (schema_->features[column].what == statistic::peers)
+      for (const auto& fleet : fleets) compare_fleet(fleet, column, out);
+}
+
+void feature_engine::compare_fleet(const std::vector<compared_node>& fleet, size_t column,
+                                   feature_table& out) const {
+  const auto& f = schema_->features[column];
+  auto mean_of = [&](const compared_node& n) {
+    return n.state->series[f.source].windows[0].mean();
+  };
   std::vector<double> sorted, spread;
-  for (size_t column = 0; column < width; ++column) {
-    const auto& f = features()[column];
-    if (f.what != statistic::peers) continue;
-    auto mean_of = [&](size_t i) { return nodes[i]->series[f.series].windows[0].mean(); };
-    sorted.clear();
-    for (size_t i = 0; i < nodes.size(); ++i)
-      if (double x = mean_of(i); fresh[i] && !std::isnan(x)) sorted.push_back(x);
-    if (sorted.size() < 3) continue; // nobody to compare with: stays NaN
-    std::sort(sorted.begin(), sorted.end());
-    double centre = sorted[sorted.size() / 2];
-    spread.clear();
-    for (double x : sorted) spread.push_back(std::fabs(x - centre));
-    std::sort(spread.begin(), spread.end());
-    for (size_t i = 0; i < nodes.size(); ++i) {
-      double x = mean_of(i);
-      if (std::isnan(x)) continue;
-      auto place = [](const std::vector<double>& in,
-                      double what) { // its own place; the end when it takes no part
-        auto at = std::lower_bound(in.begin(), in.end(), what);
-        return static_cast<size_t>(std::min(at, in.end() - 1) - in.begin());
-      };
-      double median = median_without(sorted, place(sorted, x));
-      double mad = median_without(spread, place(spread, std::fabs(x - centre)));
-      // 1.4826: turns the median of absolute deviations into a standard deviation for normal noise.
-      out.values[i * width + column] = distance(x, median, 1.4826 * mad, series()[f.series].floor);
-    }
+  for (const auto& n : fleet)
+    if (double x = mean_of(n); n.fresh && !std::isnan(x)) sorted.push_back(x);
+  if (sorted.size() < 3) return; // nobody to compare with: stays NaN
+  std::sort(sorted.begin(), sorted.end());
+  double centre = sorted[sorted.size() / 2];
+  for (double x : sorted) spread.push_back(std::fabs(x - centre));
+  std::sort(spread.begin(), spread.end());
+  auto place = [](const std::vector<double>& in, double what) {
+    // its own place; the end when it takes no part
+    auto at = std::lower_bound(in.begin(), in.end(), what);
+    return static_cast<size_t>(std::min(at, in.end() - 1) - in.begin());
+  };
+  for (const auto& n : fleet) {
+    double x = mean_of(n);
+    if (n.row == npos || std::isnan(x)) continue;
+    double median = median_without(sorted, place(sorted, x));
+    double mad = median_without(spread, place(spread, std::fabs(x - centre)));
+    // 1.4826: turns the median of absolute deviations into a standard deviation for normal noise.
+    out.values[n.row * out.width + column] =
+        distance(x, median, 1.4826 * mad, schema_->series[f.source].floor);
   }
 }
 
-void feature_engine::table(int64_t now_ms, feature_table& out) const {
-  auto width = features().size();
+void feature_engine::table(int64_t now_ms, feature_table& out,
+                           const std::vector<node_id>* wanted) const {
+  out.width = schema_->width();
   out.nodes.clear();
   out.ages_s.clear();
-  out.values.assign(nodes_.size() * width, nan_value);
-  std::vector<const node_state*> states;
-  std::vector<bool> fresh;
+  out.values.clear();
+  std::vector<compared_node> all;
+  size_t next = 0;
   for (const auto& [id, node] : nodes_) {
-    double age_s = static_cast<double>(now_ms - node.received_ms) / 1000.0;
-    write_row(node, now_ms, {out.values.data() + states.size() * width, width});
+    double age_s = node.samples == 0 ? std::numeric_limits<double>::infinity()
+                                     : static_cast<double>(now_ms - node.received_ms) / 1000.0;
+    while (wanted && next < wanted->size() && (*wanted)[next] < id) ++next;
+    bool taken = !wanted || (next < wanted->size() && (*wanted)[next] == id);
+    all.push_back({&node, taken ? out.nodes.size() : npos, age_s <= scales_.stale_after_s});
+    if (!taken) continue;
+    auto begin = out.values.size();
+    out.values.resize(begin + out.width, nan_value);
+    write_row(node, now_ms, {out.values.data() + begin, out.width});
     out.nodes.push_back(id);
     out.ages_s.push_back(age_s);
-    states.push_back(&node);
-    fresh.push_back(age_s <= scales_.stale_after_s);
   }
-  compare_peers(states, fresh, out);
+  compare_peers(all, out);
 }
 
 } // namespace harbinger::predict

@@ -1,142 +1,294 @@
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <istream>
 #include <ostream>
+#include <random>
+#include <unordered_map>
 
 #include <dlib/random_forest.h>
 
 #include "predict/scorer.hpp"
+#include "predict/trees.hpp"
+#include "predict/workers.hpp"
 
 namespace harbinger::predict {
 namespace {
-using dlib_forest = dlib::random_forest_regression_function<>;
-using column = dlib::matrix<double, 0, 1>;
+constexpr size_t positives_a_tree_max = 1500;
+constexpr size_t healthy_a_tree_min = 600;
+constexpr size_t healthy_a_tree_max = 6000;
+constexpr uint32_t forest_trees_max = 1000;
+constexpr size_t forest_depth_max = 16;
+constexpr uint32_t grown_max = steps_a_row_max / forest_depth_max;
 
-column to_column(std::span<const double> row) {
-  column out(static_cast<long>(row.size()));
-  for (size_t i = 0; i < row.size(); ++i) out(static_cast<long>(i)) = row[i];
-  return out;
-}
+/// A missing value while dlib learns: below everything (tree_value is at least -1e30), and so is
+/// the middle between it and any value. So it goes left at every split, which is where the flat
+/// trees send NaN.
+constexpr float missing = -4e30f;
 
-/// Several small forests; the score is the mean over all trees.
 class forest final : public scorer {
 public:
-  explicit forest(std::vector<dlib_forest> parts) : parts_(std::move(parts)) {
-    for (const auto& part : parts_) trees_ += part.get_num_trees();
-  }
-  /// The walk of dlib's operator(), without its copy of the row.
+  explicit forest(flat_trees trees) : trees_(std::move(trees)) {}
   double score(std::span<const double> row) const override {
-    double sum = 0;
-    for (const auto& part : parts_) {
-      const auto& trees = part.get_internal_tree_nodes();
-      const auto& leaves = part.get_tree_leaves();
-      for (size_t t = 0; t < trees.size(); ++t) {
-        const auto& tree = trees[t];
-        size_t at = 0;
-        while (at < tree.size())
-          at = row[tree[at].split_feature] < tree[at].split_threshold ? tree[at].left
-                                                                      : tree[at].right;
-        sum += static_cast<double>(leaves[t][at - tree.size()]);
-      }
-    }
-    return sum / static_cast<double>(trees_);
+    double out = 0;
+    scores(row, 1, {&out, 1});
+    return out;
   }
+  void scores(std::span<const double> values, size_t rows, std::span<double> out) const override {
+    trees_.sums(values, rows, out);
+    auto n = static_cast<double>(trees_.size());
+    for (size_t i = 0; i < rows; ++i) out[i] /= n;
+  }
+  bool takes_missing() const override { return true; }
   std::string_view kind() const override { return "forest"; }
-  void save(std::ostream& out) const override {
-    dlib::serialize(static_cast<uint64_t>(parts_.size()), out);
-    for (const auto& part : parts_) serialize(part, out);
+  void save(std::ostream& out) const override { trees_.save(out); }
+
+private:
+  flat_trees trees_;
+};
+
+/// The rows as trees see them, once by rows for walking and once by columns for dlib.
+struct table {
+  size_t width = 0, size = 0;
+  std::vector<float> by_row, by_column;
+  const float* row(size_t i) const { return by_row.data() + i * width; }
+
+  explicit table(const training_rows& rows)
+      : width(rows.width),
+        size(rows.size()),
+        by_row(rows.values.size()),
+        by_column(rows.values.size()) {
+    for (size_t i = 0; i < size; ++i)
+      for (size_t c = 0; c < width; ++c) {
+        float v = tree_value(rows.row(i)[c]);
+        by_row[i * width + c] = v;
+        by_column[c * size + i] = v != v ? missing : v;
+      }
+  }
+};
+
+/// dlib reads the table through this: its samples are row numbers.
+class table_extractor {
+public:
+  using feature = uint32_t;
+  using sample_type = uint32_t;
+  table_extractor() = default;
+  explicit table_extractor(const table& t) : table_(&t) {}
+  void setup(const std::vector<sample_type>&, const std::vector<double>&) {}
+  size_t max_num_feats() const { return table_->width; }
+  double extract_feature_value(sample_type row, feature f) const {
+    return table_->by_column[f * table_->size + row];
+  }
+  void get_random_features(dlib::rand& random, size_t count, std::vector<feature>& out) const {
+    out.resize(table_->width);
+    for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<feature>(i);
+    count = std::min(count, out.size());
+    for (size_t i = 0; i < count; ++i)
+      std::swap(out[i], out[static_cast<size_t>(random.get_integer_in_range(
+                            static_cast<long long>(i), static_cast<long long>(out.size())))]);
+    out.resize(count);
   }
 
 private:
-  std::vector<dlib_forest> parts_;
-  size_t trees_ = 0;
+  const table* table_ = nullptr;
 };
 
-/// Which rows each part learns from. dlib's time grows with the square of the rows, so many parts
-/// of few rows are cheap; each has its own share of the healthy rows and all of the positives, as
-/// far as they fit.
-std::vector<std::vector<size_t>> deal_rows(const training_rows& rows, size_t parts) {
-  constexpr size_t positives_max = 350;
-  std::vector<std::vector<size_t>> out(parts);
-  size_t positives =
-      static_cast<size_t>(std::count(rows.labels.begin(), rows.labels.end(), uint8_t{1}));
-  size_t stride = std::min(parts, (positives + positives_max - 1)
-                                      / positives_max); // each positive is in one of so many parts
-  size_t seen[2] = {0, 0};
+/// Equal rows get equal numbers (by hash; two different rows that share one are only rarer).
+std::vector<uint64_t> row_hashes(const training_rows& rows, const table& t) {
+  std::vector<uint64_t> out(rows.size());
   for (size_t i = 0; i < rows.size(); ++i) {
-    size_t turn = seen[rows.labels[i]]++;
-    for (size_t part = 0; part < parts; ++part)
-      if (rows.labels[i] ? turn % stride == part % stride : turn % parts == part)
-        out[part].push_back(i);
+    uint64_t hash = 1469598103934665603u + rows.labels[i];
+    for (size_t c = 0; c < t.width; ++c) {
+      uint32_t bits = 0;
+      std::memcpy(&bits, t.row(i) + c, sizeof bits);
+      hash = (hash ^ bits) * 0x9E3779B97F4A7C15u;
+      hash ^= hash >> 29;
+    }
+    out[i] = hash;
   }
   return out;
 }
 
-/// What would make scoring read out of bounds is refused: a file may have a right checksum and
-/// wrong content.
-bool sound(const dlib_forest& f, size_t width) {
-  const auto& trees = f.get_internal_tree_nodes();
-  const auto& leaves = f.get_tree_leaves();
-  if (trees.empty() || leaves.size() != trees.size()) return false;
-  for (size_t t = 0; t < trees.size(); ++t) {
-    if (leaves[t].empty()) return false;
-    size_t end = trees[t].size() + leaves[t].size();
-    for (size_t i = 0; i < trees[t].size(); ++i) {
-      const auto& node = trees[t][i];
-      if (node.split_feature >= width || node.left >= end || node.right >= end || node.left <= i
-          || node.right <= i)
-        return false;
+/// Draws what a tree is grown on. Of equal rows no more than a leaf's worth is taken: dlib, which
+/// never stops at rows it can not part, peels them off one by one, and what a leaf says comes from
+/// all rows anyway.
+class sampler {
+public:
+  sampler(const training_rows& rows, const table& t, const forest_options& options)
+      : hashes_(row_hashes(rows, t)), equal_max_(std::max(2u, options.leaf_rows_min)) {
+    for (size_t i = 0; i < rows.size(); ++i)
+      by_label_[rows.labels[i]].push_back(static_cast<uint32_t>(i));
+    auto positives = std::min(by_label_[1].size(), positives_a_tree_max);
+    wanted_ = {
+        static_cast<size_t>(std::clamp(options.healthy_ratio * static_cast<double>(positives),
+                                       double{healthy_a_tree_min}, double{healthy_a_tree_max})),
+        positives};
+  }
+  std::vector<uint32_t> draw(std::mt19937_64& engine) const {
+    std::vector<uint32_t> out;
+    std::unordered_map<uint64_t, uint32_t> seen;
+    for (size_t label : {1u, 0u}) {
+      auto from = by_label_[label];
+      size_t taken = 0;
+      for (size_t k = 0; k < from.size() && taken < wanted_[label]; ++k) {
+        std::swap(from[k], from[k + engine() % (from.size() - k)]);
+        if (seen[hashes_[from[k]]]++ >= equal_max_) continue;
+        out.push_back(from[k]);
+        ++taken;
+      }
+    }
+    return out;
+  }
+
+private:
+  std::vector<uint64_t> hashes_;
+  uint32_t equal_max_;
+  std::array<std::vector<uint32_t>, 2> by_label_;
+  std::array<size_t, 2> wanted_{};
+};
+
+tree from_dlib(const dlib::random_forest_regression_function<table_extractor>& grown) {
+  const auto& nodes = grown.get_internal_tree_nodes().at(0);
+  const auto& leaves = grown.get_tree_leaves().at(0);
+  tree out;
+  for (const auto& n : nodes)
+    out.push_back({n.split_threshold, 0, n.left, n.right, static_cast<uint16_t>(n.split_feature)});
+  for (float value : leaves) out.push_back({0, value, 0, 0, 0});
+  return out;
+}
+
+struct counts {
+  double rows = 0, weight = 0, positive = 0;
+};
+
+/// What of all rows comes through each node.
+std::vector<counts> count_through(const tree& t, const training_rows& rows, const table& values) {
+  std::vector<counts> out(t.size());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    auto& leaf = out[leaf_of(t, values.row(i))];
+    double weight = rows.weight(i);
+    leaf.rows += 1;
+    leaf.weight += weight;
+    leaf.positive += rows.labels[i] ? weight : 0;
+  }
+  for (size_t i = t.size(); i-- > 0;) {
+    if (t[i].leaf()) continue;
+    for (uint32_t child : {t[i].left, t[i].right}) {
+      out[i].rows += out[child].rows;
+      out[i].weight += out[child].weight;
+      out[i].positive += out[child].positive;
     }
   }
-  return true;
+  return out;
+}
+
+/// The tree without splits that too few rows support (the other side takes the split's place) and
+/// without those below nodes of one label only.
+class pruner {
+public:
+  pruner(const tree& from, const std::vector<counts>& through, double rows_min)
+      : from_(from), through_(through), rows_min_(rows_min) {}
+  tree run() {
+    out_.emplace_back();
+    put(0, 0, 0);
+    return std::move(out_);
+  }
+
+private:
+  uint32_t skip(uint32_t at) const {
+    while (!from_[at].leaf()) {
+      uint32_t left = from_[at].left, right = from_[at].right;
+      if (through_[left].rows >= rows_min_ && through_[right].rows >= rows_min_) break;
+      at = through_[left].rows >= through_[right].rows ? left : right;
+    }
+    return at;
+  }
+  bool ends(uint32_t at, size_t depth) const {
+    const auto& c = through_[at];
+    return from_[at].leaf() || depth >= forest_depth_max || c.positive <= 0
+           || c.positive >= c.weight;
+  }
+  void put(uint32_t at, uint32_t to, size_t depth) { // no deeper than forest_depth_max
+    at = skip(at);
+    if (ends(at, depth)) return;
+    auto left = static_cast<uint32_t>(out_.size());
+    out_.emplace_back();
+    out_.emplace_back();
+    out_[to] = from_[at];
+    out_[to].left = left;
+    out_[to].right = left + 1;
+    put(from_[at].left, left, depth + 1);
+    put(from_[at].right, left + 1, depth + 1);
+  }
+  const tree& from_;
+  const std::vector<counts>& through_;
+  double rows_min_;
+  tree out_;
+};
+
+void set_leaves(tree& t, const std::vector<counts>& through, double smoothing) {
+  std::vector<double> share(t.size());
+  share[0] = through[0].positive / through[0].weight;
+  for (size_t i = 0; i < t.size(); ++i) {
+    t[i].value = t[i].leaf() ? static_cast<float>(share[i]) : 0;
+    if (t[i].leaf()) continue;
+    for (uint32_t child : {t[i].left, t[i].right})
+      share[child] =
+          (through[child].positive + smoothing * share[i]) / (through[child].weight + smoothing);
+  }
+}
+
+/// Splits by dlib. Its splitter goes on inside nodes of one label, where all splits are alike and
+/// it would take the first, a row at a time; a tilt far too small to matter elsewhere lets it cut
+/// such nodes in the middle instead.
+tree grow(const table& values, const training_rows& rows, const sampler& from,
+          const forest_options& options, std::mt19937_64& engine) {
+  constexpr double tilt = 1e-5;
+  auto x = from.draw(engine);
+  std::vector<double> y;
+  for (uint32_t i : x) y.push_back(rows.labels[i] + (engine() & 1 ? tilt : -tilt));
+  dlib::random_forest_regression_trainer<table_extractor> trainer;
+  trainer.set_feature_extractor(table_extractor(values));
+  trainer.set_num_trees(1);
+  trainer.set_min_samples_per_leaf(options.leaf_rows_min);
+  trainer.set_feature_subsampling_fraction(options.feature_share);
+  trainer.set_seed(std::to_string(engine()));
+  return from_dlib(trainer.train(x, y));
 }
 } // namespace
 
 result<std::unique_ptr<scorer>> train_forest(const training_rows& rows,
                                              const forest_options& options) {
-  auto positives = std::count(rows.labels.begin(), rows.labels.end(), uint8_t{1});
-  if (rows.size() < 20 || positives == 0 || positives == static_cast<ptrdiff_t>(rows.size()))
-    return fail(errc::invalid_argument, "a forest needs 20 rows and both labels");
-  constexpr size_t healthy_rows_a_part = 600;
-  size_t parts =
-      std::clamp<size_t>((rows.size() - static_cast<size_t>(positives)) / healthy_rows_a_part, 1,
-                         std::max(1u, options.trees / 2));
-  std::vector<dlib_forest> out;
+  if (auto good = check_training_rows(rows); !good) return tl::unexpected<error>(good.error());
+  if (options.trees == 0 || options.trees > forest_trees_max || options.leaf_rows_min == 0
+      || !(options.feature_share > 0 && options.feature_share <= 1) || !(options.healthy_ratio > 0)
+      || !(options.smoothing >= 0))
+    return fail(errc::invalid_argument, "forest: an option outside its range");
   try {
-    for (const auto& chosen : deal_rows(rows, parts)) {
-      std::vector<column> x;
-      std::vector<double> y;
-      for (size_t i : chosen) {
-        x.push_back(to_column(rows.row(i)));
-        y.push_back(rows.labels[i]);
-      }
-      dlib::random_forest_regression_trainer<dlib::dense_feature_extractor> trainer;
-      trainer.set_num_trees((options.trees + parts - 1) / parts);
-      trainer.set_min_samples_per_leaf(options.leaf_rows_min);
-      trainer.set_feature_subsampling_fraction(options.feature_share);
-      trainer.set_seed(std::to_string(options.seed) + '.' + std::to_string(out.size()));
-      out.push_back(trainer.train(x, y));
-    }
+    table values(rows);
+    sampler from(rows, values, options);
+    std::vector<tree> trees(std::min(options.trees, grown_max));
+    run_pieces(trees.size(), options.threads, [&](size_t t) {
+      std::seed_seq seed{static_cast<uint32_t>(options.seed),
+                         static_cast<uint32_t>(options.seed >> 32), static_cast<uint32_t>(t)};
+      std::mt19937_64 engine(seed);
+      auto grown = grow(values, rows, from, options, engine);
+      auto through = count_through(grown, rows, values);
+      trees[t] = pruner(grown, through, options.leaf_rows_min).run();
+      set_leaves(trees[t], count_through(trees[t], rows, values), options.smoothing);
+    });
+    auto flat = flat_trees::make(trees, rows.width);
+    if (!flat) return fail(errc::internal, "forest: " + flat.error().detail);
+    return std::make_unique<forest>(std::move(*flat));
   } catch (const std::exception& e) {
     return fail(errc::internal, std::string("dlib: ") + e.what());
   }
-  return std::make_unique<forest>(std::move(out));
 }
 
 result<std::unique_ptr<scorer>> load_forest(std::istream& in, size_t width) {
-  constexpr uint64_t parts_max = 1000;
-  try {
-    uint64_t parts = 0;
-    dlib::deserialize(parts, in);
-    if (parts == 0 || parts > parts_max) return fail(errc::malformed, "forest: number of parts");
-    std::vector<dlib_forest> out(parts);
-    for (auto& part : out) {
-      deserialize(part, in);
-      if (!sound(part, width)) return fail(errc::malformed, "forest: a tree that leads nowhere");
-    }
-    return std::make_unique<forest>(std::move(out));
-  } catch (const std::exception& e) {
-    return fail(errc::malformed, std::string("forest: ") + e.what());
-  }
+  auto trees = flat_trees::load(in, width);
+  if (!trees) return fail(errc::malformed, "forest: " + trees.error().detail);
+  return std::make_unique<forest>(std::move(*trees));
 }
 
 } // namespace harbinger::predict

@@ -14,8 +14,9 @@ struct symptom {
 
 /// NaN, which no comparison is true of, when it is not known.
 double feature(std::span<const double> row, std::string_view metric, statistic what) {
-  for (size_t i = 0; i < features().size(); ++i)
-    if (features()[i].metric == metric && features()[i].what == what) return row[i];
+  const auto& features = service_schema()->features;
+  for (size_t i = 0; i < features.size(); ++i)
+    if (features[i].metric == metric && features[i].what == what) return row[i];
   return std::nan("");
 }
 
@@ -52,7 +53,7 @@ std::vector<risk_reason> heuristic_reasons(std::span<const double> row, const ti
   auto all = heuristic_risk(row).probability;
   std::vector<risk_reason> out;
   for (const auto& s : symptoms(row))
-    out.push_back({std::string(s.metric), describe_metric(s.metric, row, scales),
+    out.push_back({std::string(s.metric), describe_metric(s.metric, row, *service_schema(), scales),
                    std::min(1.0, s.probability / all)});
   return out;
 }

@@ -5,7 +5,10 @@
 #include <dlib/matrix.h>
 #include <dlib/optimization.h>
 
+#include "predict/bytes.hpp"
+#include "predict/scaling.hpp"
 #include "predict/scorer.hpp"
+#include "predict/workers.hpp"
 
 namespace harbinger::predict {
 namespace {
@@ -17,96 +20,136 @@ double sigmoid(double x) {
 
 class logistic final : public scorer {
 public:
-  logistic(std::vector<double> weights, double bias) : weights_(std::move(weights)), bias_(bias) {}
+  /// `weights`: one an input, then the bias.
+  logistic(scaling inputs, std::vector<double> weights)
+      : inputs_(std::move(inputs)), weights_(std::move(weights)) {}
   double score(std::span<const double> row) const override {
-    double sum = bias_;
-    for (size_t i = 0; i < weights_.size(); ++i) sum += weights_[i] * row[i];
-    return sigmoid(sum);
+    double out = 0;
+    scores(row, 1, {&out, 1});
+    return out;
   }
+  void scores(std::span<const double> values, size_t rows, std::span<double> out) const override {
+    std::vector<double> x(inputs_.inputs());
+    for (size_t r = 0; r < rows; ++r) {
+      inputs_.apply(values.subspan(r * inputs_.width(), inputs_.width()), x);
+      double sum = weights_.back();
+      for (size_t i = 0; i < x.size(); ++i) sum += weights_[i] * x[i];
+      out[r] = sigmoid(sum);
+    }
+  }
+  bool takes_missing() const override { return true; }
   std::string_view kind() const override { return "logistic"; }
   void save(std::ostream& out) const override {
-    dlib::serialize(weights_, out);
-    dlib::serialize(bias_, out);
+    inputs_.save(out);
+    put_numbers(out, weights_);
   }
 
 private:
-  std::vector<double> weights_; ///< for features as they are: the standardisation is folded in
-  double bias_;
+  scaling inputs_;
+  std::vector<double> weights_;
 };
 
-struct standardised {
-  std::vector<double> mean, scale;
-  std::vector<column> x;
-};
+/// Mean weighted log-loss and its gradient, made of pieces of fixed size that are summed in order.
+class logistic_loss {
+public:
+  logistic_loss(const training_rows& rows, const scaling& inputs, const logistic_options& options)
+      : n_(inputs.inputs()),
+        labels_(rows.labels),
+        options_(options),
+        x_(rows.size() * n_),
+        weights_(rows.size()) {
+    double positive = positive_weight(rows, options.positive_power);
+    run_pieces(pieces(), options.threads, [&](size_t piece) {
+      for (size_t i = begin(piece); i < begin(piece + 1); ++i)
+        inputs.apply(rows.row(i), {x_.data() + i * n_, n_});
+    });
+    for (size_t i = 0; i < rows.size(); ++i) {
+      weights_[i] = rows.weight(i) * (rows.labels[i] ? positive : 1);
+      total_ += weights_[i];
+    }
+  }
 
-standardised standardise(const training_rows& rows) {
-  standardised out{std::vector<double>(rows.width), std::vector<double>(rows.width, 1.0), {}};
-  auto n = static_cast<double>(rows.size());
-  for (size_t c = 0; c < rows.width; ++c) {
-    double sum = 0, squares = 0;
-    for (size_t i = 0; i < rows.size(); ++i) sum += rows.row(i)[c];
-    out.mean[c] = sum / n;
-    for (size_t i = 0; i < rows.size(); ++i) squares += std::pow(rows.row(i)[c] - out.mean[c], 2);
-    if (squares > 1e-18 * n) out.scale[c] = std::sqrt(squares / n);
+  double value(const column& w) const {
+    std::vector<double> sums(pieces());
+    run_pieces(pieces(), options_.threads, [&](size_t piece) {
+      for (size_t i = begin(piece); i < begin(piece + 1); ++i) {
+        double margin = labels_[i] ? output(w, i) : -output(w, i);
+        sums[piece] +=
+            weights_[i]
+            * (margin > 0 ? std::log1p(std::exp(-margin)) : std::log1p(std::exp(margin)) - margin);
+      }
+    });
+    double sum = 0;
+    for (double s : sums) sum += s;
+    for (size_t c = 0; c < n_; ++c) sum += 0.5 * options_.l2 * total_ * square(w(long(c)));
+    return sum / total_;
   }
-  for (size_t i = 0; i < rows.size(); ++i) {
-    auto& x = out.x.emplace_back(static_cast<long>(rows.width + 1));
-    for (size_t c = 0; c < rows.width; ++c)
-      x(static_cast<long>(c)) = (rows.row(i)[c] - out.mean[c]) / out.scale[c];
-    x(static_cast<long>(rows.width)) = 1; // bias
+
+  column gradient(const column& w) const {
+    std::vector<std::vector<double>> sums(pieces(), std::vector<double>(n_ + 1));
+    run_pieces(pieces(), options_.threads, [&](size_t piece) {
+      double* out = sums[piece].data();
+      for (size_t i = begin(piece); i < begin(piece + 1); ++i) {
+        double d = weights_[i] * (sigmoid(output(w, i)) - labels_[i]);
+        const double* x = x_.data() + i * n_;
+        for (size_t c = 0; c < n_; ++c) out[c] += d * x[c];
+        out[n_] += d;
+      }
+    });
+    column out = dlib::zeros_matrix<double>(long(n_ + 1), 1);
+    for (const auto& s : sums)
+      for (size_t c = 0; c <= n_; ++c) out(long(c)) += s[c] / total_;
+    for (size_t c = 0; c < n_; ++c) out(long(c)) += options_.l2 * w(long(c));
+    return out;
   }
-  return out;
-}
+
+private:
+  static constexpr size_t piece_rows = 4096;
+  static double square(double v) { return v * v; }
+  size_t pieces() const { return (labels_.size() + piece_rows - 1) / piece_rows; }
+  size_t begin(size_t piece) const { return std::min(labels_.size(), piece * piece_rows); }
+  double output(const column& w, size_t i) const {
+    const double *x = x_.data() + i * n_, *k = w.begin();
+    double sum = k[n_];
+    for (size_t c = 0; c < n_; ++c) sum += k[c] * x[c];
+    return sum;
+  }
+
+  size_t n_;
+  const std::vector<uint8_t>& labels_;
+  const logistic_options& options_;
+  std::vector<double> x_, weights_;
+  double total_ = 0;
+};
 } // namespace
 
-result<std::unique_ptr<scorer>> train_logistic(const training_rows& rows) {
-  auto positives = std::count(rows.labels.begin(), rows.labels.end(), uint8_t{1});
-  if (rows.size() < 20 || positives == 0 || positives == static_cast<ptrdiff_t>(rows.size()))
-    return fail(errc::invalid_argument, "logistic regression needs 20 rows and both labels");
-  constexpr double penalty = 0.01; // of half the squared weights, on the mean loss
+result<std::unique_ptr<scorer>> train_logistic(const training_rows& rows,
+                                               const logistic_options& options) {
+  if (auto good = check_training_rows(rows); !good) return tl::unexpected<error>(good.error());
   try {
-    auto data = standardise(rows);
-    auto n = static_cast<double>(rows.size());
-    auto loss = [&](const column& w) {
-      double sum = 0.5 * penalty * dlib::dot(w, w) * n;
-      for (size_t i = 0; i < data.x.size(); ++i) {
-        double margin = (rows.labels[i] ? 1 : -1) * dlib::dot(w, data.x[i]);
-        sum += margin > 0 ? std::log1p(std::exp(-margin)) : std::log1p(std::exp(margin)) - margin;
-      }
-      return sum / n;
-    };
-    auto gradient = [&](const column& w) {
-      column out = penalty * w;
-      for (size_t i = 0; i < data.x.size(); ++i)
-        out += (sigmoid(dlib::dot(w, data.x[i])) - rows.labels[i]) / n * data.x[i];
-      return out;
-    };
-    column w = dlib::zeros_matrix<double>(static_cast<long>(rows.width + 1), 1);
-    dlib::find_min(dlib::lbfgs_search_strategy(10), dlib::objective_delta_stop_strategy(1e-5, 60),
-                   loss, gradient, w, -1);
-    std::vector<double> weights(rows.width);
-    double bias = w(static_cast<long>(rows.width));
-    for (size_t c = 0; c < rows.width; ++c) {
-      weights[c] = w(static_cast<long>(c)) / data.scale[c];
-      bias -= weights[c] * data.mean[c];
-    }
-    return std::make_unique<logistic>(std::move(weights), bias);
+    auto inputs = scaling::learn(rows, options.clip);
+    logistic_loss loss(rows, inputs, options);
+    column w = dlib::zeros_matrix<double>(long(inputs.inputs() + 1), 1);
+    dlib::find_min(
+        dlib::lbfgs_search_strategy(10),
+        dlib::objective_delta_stop_strategy(1e-7, options.iterations),
+        [&](const column& at) { return loss.value(at); },
+        [&](const column& at) { return loss.gradient(at); }, w, -1);
+    return std::make_unique<logistic>(std::move(inputs), std::vector<double>(w.begin(), w.end()));
   } catch (const std::exception& e) {
     return fail(errc::internal, std::string("dlib: ") + e.what());
   }
 }
 
 result<std::unique_ptr<scorer>> load_logistic(std::istream& in, size_t width) {
-  try {
-    std::vector<double> weights;
-    double bias = 0;
-    dlib::deserialize(weights, in);
-    dlib::deserialize(bias, in);
-    if (weights.size() != width) return fail(errc::malformed, "logistic: number of weights");
-    return std::make_unique<logistic>(std::move(weights), bias);
-  } catch (const std::exception& e) {
-    return fail(errc::malformed, std::string("logistic: ") + e.what());
-  }
+  auto inputs = scaling::load(in, width);
+  if (!inputs) return tl::unexpected<error>(inputs.error());
+  std::vector<double> weights;
+  if (!take_numbers(in, weights, inputs->inputs() + 1) || weights.size() != inputs->inputs() + 1)
+    return fail(errc::malformed, "logistic: number of weights");
+  for (double w : weights)
+    if (!std::isfinite(w)) return fail(errc::malformed, "logistic: a weight that is no number");
+  return std::make_unique<logistic>(std::move(*inputs), std::move(weights));
 }
 
 } // namespace harbinger::predict

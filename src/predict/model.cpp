@@ -36,23 +36,18 @@ std::string scorer_bytes(const scorer& s) {
   s.save(out);
   return std::move(out).str();
 }
-
-result<std::unique_ptr<scorer>> load_scorer(const std::string& kind, std::string_view bytes) {
-  std::istringstream in{std::string(bytes)};
-  if (kind == "forest") return load_forest(in, features().size());
-  if (kind == "logistic") return load_logistic(in, features().size());
-  return fail(errc::unsupported, "model of kind " + kind);
-}
 } // namespace
 
-model::model(time_scales scales, std::vector<double> typical, std::shared_ptr<const scorer> scorer,
-             harbinger::predict::calibration calibration, std::string report)
-    : scales_(std::move(scales)),
+model::model(schema_ptr schema, time_scales scales, std::vector<double> typical,
+             std::shared_ptr<const scorer> scorer, harbinger::predict::calibration calibration,
+             std::string report)
+    : schema_(std::move(schema)),
+      scales_(std::move(scales)),
       typical_(std::move(typical)),
       scorer_(std::move(scorer)),
       calibration_(std::move(calibration)),
       report_(std::move(report)) {
-  ENSURE(typical_.size() == features().size());
+  ENSURE(schema_ && typical_.size() == schema_->width());
   ENSURE(scorer_ != nullptr);
   version_ = std::string(scorer_->kind()) + '-'
              + hex64(checksum64(header() + scorer_bytes(*scorer_))).substr(0, 8);
@@ -73,7 +68,7 @@ prediction model::predict(std::span<const double> row) const {
 
 std::vector<risk_reason> model::explain(std::span<const double> row, size_t count) const {
   std::map<std::string_view, std::vector<size_t>> groups;
-  for (size_t i = 0; i < features().size(); ++i) groups[features()[i].metric].push_back(i);
+  for (size_t i = 0; i < schema_->width(); ++i) groups[schema_->features[i].metric].push_back(i);
   auto full = complete(row);
   double score = scorer_->score(full), normal = scorer_->score(typical_);
   std::vector<risk_reason> out;
@@ -88,7 +83,7 @@ std::vector<risk_reason> model::explain(std::span<const double> row, size_t coun
     double comes = (scorer_->score(alone) - normal) / score;
     double weight = std::clamp(std::max(goes, 0.0) / 2 + std::max(comes, 0.0) / 2, 0.0, 1.0);
     if (weight >= 0.01)
-      out.push_back({std::string(metric), describe_metric(metric, row, scales_), weight});
+      out.push_back({std::string(metric), describe_metric(metric, row, *schema_, scales_), weight});
   }
   std::stable_sort(out.begin(), out.end(),
                    [](const auto& a, const auto& b) { return a.weight > b.weight; });
@@ -98,15 +93,14 @@ std::vector<risk_reason> model::explain(std::span<const double> row, size_t coun
 
 std::string model::header() const {
   nlohmann::ordered_json out{{"kind", scorer_->kind()},
-                             {"schema", hex64(schema_hash(scales_))},
+                             {"schema", nlohmann::ordered_json::parse(to_json(*schema_))},
+                             {"schema_hash", hex64(schema_hash(*schema_, scales_))},
                              {"windows_s", scales_.windows_s},
                              {"horizon_s", scales_.horizon_s},
                              {"stale_after_s", scales_.stale_after_s},
-                             {"features", nlohmann::ordered_json::array()},
                              {"typical", typical_},
                              {"calibration", nlohmann::ordered_json::array()},
                              {"report", report_}};
-  for (const auto& f : features()) out["features"].push_back(feature_name(f));
   for (const auto& p : calibration_.points())
     out["calibration"].push_back({p.score, p.probability, p.runs});
   return out.dump();
@@ -131,18 +125,20 @@ result<model> model::parse(std::string_view file) {
     time_scales scales{in.at("windows_s").get<std::vector<double>>(),
                        in.at("horizon_s").get<double>(), in.at("stale_after_s").get<double>()};
     if (scales.windows_s.size() != 3) return fail(errc::malformed, "model header: windows");
-    if (in.at("schema").get<std::string>() != hex64(schema_hash(scales)))
-      return fail(errc::unsupported,
-                  "the model was trained with other features than this program has");
+    auto schema = parse_schema(in.at("schema").dump());
+    if (!schema) return tl::unexpected<error>(schema.error());
+    if (in.at("schema_hash").get<std::string>() != hex64(schema_hash(**schema, scales)))
+      return fail(errc::unsupported, "this program reads the model's features differently");
     auto typical = in.at("typical").get<std::vector<double>>();
-    if (typical.size() != features().size())
+    if (typical.size() != (*schema)->width())
       return fail(errc::malformed, "model header: typical values");
     std::vector<calibration_point> points;
     for (const auto& p : in.at("calibration"))
       points.push_back({p.at(0).get<double>(), p.at(1).get<double>(), p.at(2).get<uint32_t>()});
-    auto scorer = load_scorer(in.at("kind").get<std::string>(), rest.substr(4 + head_size));
+    std::istringstream scorer_in{std::string(rest.substr(4 + head_size))};
+    auto scorer = load_scorer(in.at("kind").get<std::string>(), scorer_in, typical.size());
     if (!scorer) return tl::unexpected<error>(scorer.error());
-    return model(std::move(scales), std::move(typical), std::move(*scorer),
+    return model(std::move(*schema), std::move(scales), std::move(typical), std::move(*scorer),
                  harbinger::predict::calibration(std::move(points)),
                  in.at("report").get<std::string>());
   } catch (const nlohmann::json::exception& e) {

@@ -31,10 +31,11 @@ class model {
 public:
   /// `typical`: what a missing feature is taken for, and what "normal" is in explanations: medians
   /// of healthy rows.
-  model(time_scales scales, std::vector<double> typical, std::shared_ptr<const scorer> scorer,
-        harbinger::predict::calibration calibration, std::string report);
+  model(schema_ptr schema, time_scales scales, std::vector<double> typical,
+        std::shared_ptr<const scorer> scorer, harbinger::predict::calibration calibration,
+        std::string report);
 
-  /// Any row of features().size() values; NaN and infinite ones count as missing.
+  /// Any row of schema().width() values; NaN and infinite ones count as missing.
   prediction predict(std::span<const double> row) const;
   /// Why: metrics by how much of the probability hangs on them. The weight of a metric is the mean
   /// of two shares: what goes when its features are put back to normal, and what comes when all
@@ -42,6 +43,7 @@ public:
   /// first, none below 1 %.
   std::vector<risk_reason> explain(std::span<const double> row, size_t count) const;
 
+  const predict::schema& schema() const { return *schema_; }
   const time_scales& scales() const { return scales_; }
   bool calibrated() const { return !calibration_.empty(); }
   const std::string& version() const {
@@ -52,8 +54,8 @@ public:
   const std::string& report() const { return report_; } ///< JSON, as the trainer wrote it
 
   std::string serialize() const;
-  /// malformed, checksum (damaged), unsupported (other file version, or features of another program
-  /// version).
+  /// malformed, checksum (damaged), unsupported (other file version, or features of a kind that
+  /// this program does not know).
   static result<model> parse(std::string_view file);
   /// Written beside and renamed over, so that a reader sees the old or the new one. io on failure.
   result<void> save(const std::string& path) const;
@@ -63,6 +65,7 @@ private:
   std::vector<double> complete(std::span<const double> row) const;
   std::string header() const;
 
+  schema_ptr schema_;
   time_scales scales_;
   std::vector<double> typical_;
   std::shared_ptr<const scorer> scorer_;

@@ -53,6 +53,9 @@ result<void> predictor::use(model m) {
   if (m.scales() != options_.scales)
     return fail(errc::unsupported,
                 "the model " + m.version() + " was trained with other windows or another horizon");
+  if (schema_hash(m.schema(), m.scales()) != schema_hash(*service_schema(), m.scales()))
+    return fail(errc::unsupported, "the model " + m.version()
+                                       + " was trained with other features than this program has");
   model_ = std::move(m);
   return {};
 }

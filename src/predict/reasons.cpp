@@ -1,11 +1,10 @@
 #include "predict/reasons.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <optional>
 #include <vector>
-
-#include "telemetry/metrics.hpp"
 
 namespace harbinger::predict {
 namespace {
@@ -20,10 +19,11 @@ std::string format(const char* pattern, Args... args) {
 struct metric_view {
   std::string_view metric;
   std::span<const double> row;
-  std::optional<double> get(statistic what, size_t series = SIZE_MAX) const {
-    for (size_t i = 0; i < features().size(); ++i) {
-      const auto& f = features()[i];
-      if (f.metric != metric || f.what != what || (series != SIZE_MAX && f.series != series))
+  const predict::schema& schema;
+  std::optional<double> get(statistic what, size_t source = SIZE_MAX) const {
+    for (size_t i = 0; i < schema.width(); ++i) {
+      const auto& f = schema.features[i];
+      if (f.metric != metric || f.what != what || (source != SIZE_MAX && f.source != source))
         continue;
       if (std::isfinite(row[i])) return row[i];
     }
@@ -58,25 +58,25 @@ std::string describe_events(const metric_view& view, std::string_view phrase,
 } // namespace
 
 std::string describe_metric(std::string_view metric, std::span<const double> row,
-                            const time_scales& scales) {
-  metric_view view{metric, row};
+                            const schema& schema, const time_scales& scales) {
+  metric_view view{metric, row, schema};
   if (metric == "input") return describe_input(view);
-  if (metric == "log.errors") return describe_events(view, "errors in the log", scales);
-  auto at = telemetry::metric_index(metric);
-  auto catalogue = telemetry::metric_catalogue();
-  std::string phrase{at < catalogue.size() ? catalogue[at].phrase : metric};
-  if (metric.starts_with("log.")) return describe_events(view, phrase, scales);
-
-  bool share = at < catalogue.size() && catalogue[at].unit == "ratio";
+  if (metric == "age") return "how long it has been watched";
+  if (metric == "log.errors" || metric == "errors")
+    return describe_events(view, metric == "errors" ? "errors" : "errors in the log", scales);
+  for (const auto& e : schema.events)
+    if (e.code == metric) return describe_events(view, e.phrase, scales);
+  auto of = std::find_if(schema.series.begin(), schema.series.end(),
+                         [&](const auto& s) { return s.metric == metric; });
+  if (of == schema.series.end()) return std::string(metric);
+  const auto& phrase = of->phrase;
+  bool share = of->share;
   std::vector<std::string> parts;
   auto level = view.get(statistic::level);
   if (!level) level = view.get(statistic::mean);
   if (level)
     parts.push_back(share ? format("at %.0f %%", 100 * *level)
-                          : format("at %.3g %s", *level,
-                                   metric == "process.run_wait_s"
-                                       ? "s/s"
-                                       : std::string(catalogue[at].unit).c_str()));
+                          : format("at %.3g %s", *level, of->unit.c_str()));
   if (auto b = view.get(statistic::baseline); b && std::fabs(*b) >= 1)
     parts.push_back(format("%.1f deviations %s this node's own past", std::fabs(*b),
                            *b > 0 ? "above" : "below"));

@@ -14,6 +14,6 @@ namespace harbinger::predict {
 /// limit is at 83 %, 4.2 deviations above this node's own past, rising 1.3 %/s, at its limit in 14
 /// s".
 std::string describe_metric(std::string_view metric, std::span<const double> row,
-                            const time_scales& scales);
+                            const schema& schema, const time_scales& scales);
 
 } // namespace harbinger::predict

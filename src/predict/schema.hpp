@@ -3,53 +3,107 @@
 /// Which features there are. A model carries the schema it was trained with and is used with no
 /// other.
 ///
-/// No feature tells which machine it is: levels enter only where they are shares that read the same
-/// everywhere; all else is relative to the node's own past or to the other nodes.
+/// No feature tells which machine it is: levels enter only where they read the same on every
+/// machine (shares, and what a history calls comparable); all else is relative to the node's own
+/// past or to the other nodes.
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include "core/result.hpp"
+
+namespace harbinger {
+struct history;
+}
 
 namespace harbinger::predict {
 
 enum class statistic : uint8_t {
-  level,        ///< newest value (shares only)
-  mean,         ///< over the short window (shares only)
-  mean_mid,     ///< over the middle window (shares only)
-  deviation,    ///< over the short window (shares only)
-  change,       ///< by the middle window's line, over that window (shares only)
+  // of a series; counters are read as rates per second
+  level,        ///< newest value
+  mean,         ///< over the short window
+  mean_mid,     ///< over the middle window
+  mean_long,    ///< over the long window
+  deviation,    ///< over the short window
+  change,       ///< by the middle window's line, over that window (shares: -1..1)
   change_short, ///< the same over the short window
   trend,        ///< `change` in units of the long window's deviation
-  peak,         ///< largest of the middle window (shares only)
+  peak,         ///< largest of the middle window
   limit_in,     ///< time until 1.0 by the middle window's line, in horizons, 0..10; 10: not growing
   baseline,     ///< (short mean - long mean) / long deviation, with a floor, -20..20
   peers, ///< (short mean - median of the other nodes) / their scaled MAD, with a floor, -20..20
-  count_short, ///< events in the short window, log(1 + n)
+  total, ///< of a counter: the newest total, log(1 + n)
+  grown_short, ///< of a counter: growth, decayed over the short window, log(1 + n)
+  grown_mid,
+  grown_long,
+  grown_since, ///< of a counter: time since it last grew, in horizons, 0..10; 10: never seen
+  // of events
+  count_short, ///< in the short window, log(1 + n)
   count_mid,
   count_long,
-  since, ///< time since the last event, in horizons, 0..10; 10: none
-  kinds, ///< classes of events seen in the middle window
-  value, ///< of a derived input (missing share, gaps)
+  count_ever,
+  since,       ///< time since the last one, in horizons, 0..`far_away`, log(1 + n) beyond 10
+  kinds,       ///< classes of events seen in the middle window
+  fleet_short, ///< of the other nodes of the fleet, a node, in the short window, log(1 + 100 n)
+  fleet_mid,
+  fleet_long,
+  // of the node
+  value,    ///< of its input: missing share, gaps, age
+  age,      ///< time since it was first seen, in long windows, log(1 + n)
+  number,   ///< an attribute
+  category, ///< 1 when the attribute has this value
 };
 
 /// Where a series comes from and how it is read.
 struct series_spec {
-  std::string_view metric; ///< of telemetry/metrics.hpp; counters become rates per second
-  double floor; ///< smallest deviation that counts, in the metric's unit (per second for counters)
+  std::string metric; ///< name in the rows; counters become rates per second
+  double floor =
+      0; ///< smallest deviation that counts, in the metric's unit (per second for counters)
+  bool share = false; ///< 0..1 of a limit
+  std::string phrase; ///< how a sentence about it begins: "memory in use"
+  std::string unit;
+};
+struct event_spec {
+  std::string code;  ///< a counter's name in the rows, or the name of an event
+  bool error = true; ///< counts among all errors
+  std::string phrase;
 };
 struct feature_spec {
-  std::string_view metric; ///< metric, or "log.errors", "input"
+  std::string metric; ///< what a reason is about: metric, code, attribute, "log.errors", "input"
   statistic what;
-  size_t series; ///< index into series(), or events(), by `what`
+  size_t source; ///< index into series, events (their number: all errors) or attributes, by `what`
 };
 
-const std::vector<series_spec>& series();
-/// Counters of log lines, each a class.
-const std::vector<std::string_view>& events();
-const std::vector<feature_spec>& features();
+struct schema {
+  std::vector<series_spec> series;
+  std::vector<event_spec> events;
+  std::vector<std::string> numbers;                            ///< attributes read as numbers
+  std::vector<std::pair<std::string, std::string>> categories; ///< attribute and value
+  std::vector<feature_spec> features;
+  /// Samples carry the clock of whoever asks for features (histories); else the node's own (live),
+  /// and times since are counted to its newest sample.
+  bool one_clock = false;
+
+  size_t width() const { return features.size(); }
+};
+using schema_ptr = std::shared_ptr<const schema>;
+
+/// Harbinger's own telemetry.
+schema_ptr service_schema();
+/// Of an imported history: every metric, event code, maintenance and failure, and the attributes it
+/// names. Codes and categories that are rare (fewer than 5) or too many (past 24 of each) are left
+/// out.
+schema_ptr history_schema(const history& from);
+
 /// "process.rss_ratio baseline"
-std::string feature_name(const feature_spec& feature);
+std::string feature_name(const schema& of, size_t feature);
+/// As JSON, and back: malformed.
+std::string to_json(const schema& s);
+result<schema_ptr> parse_schema(const std::string& json);
 
 /// The windows and the horizon that features are built with.
 struct time_scales {
@@ -61,6 +115,6 @@ struct time_scales {
 /// Sorted, and made three: a missing one is ten times the one before.
 time_scales make_scales(std::vector<double> windows_s, double horizon_s, double stale_after_s);
 /// Over everything that gives a feature its meaning.
-uint64_t schema_hash(const time_scales& scales);
+uint64_t schema_hash(const schema& s, const time_scales& scales);
 
 } // namespace harbinger::predict

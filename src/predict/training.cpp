@@ -13,7 +13,7 @@ constexpr std::array kinds{"forest", "logistic"};
 
 /// Medians of the healthy rows; 0 for a feature that no row knows.
 std::vector<double> typical_values(const dataset& from, const std::vector<size_t>& rows) {
-  std::vector<double> out(features().size(), 0.0), column;
+  std::vector<double> out(service_schema()->width(), 0.0), column;
   for (size_t c = 0; c < out.size(); ++c) {
     column.clear();
     for (size_t i : rows)
@@ -36,7 +36,7 @@ std::vector<double> complete(std::span<const double> row, const std::vector<doub
 training_rows gather(const dataset& from, const std::vector<size_t>& rows,
                      const std::vector<double>& typical) {
   training_rows out;
-  out.width = features().size();
+  out.width = service_schema()->width();
   for (size_t i : rows) {
     auto row = complete(from.row(i), typical);
     out.values.insert(out.values.end(), row.begin(), row.end());
@@ -161,7 +161,7 @@ result<model> train(const dataset& from, const time_scales& scales,
                                        {"pr_auc", judged[kind].pr_auc},
                                        {"brier", judged[kind].brier},
                                        {"event_recall", judged[kind].event_recall}};
-  return model(scales, std::move(typical), std::move(*machine),
+  return model(service_schema(), scales, std::move(typical), std::move(*machine),
                fit_without(from, fold, scored[best], SIZE_MAX), report.dump());
 }
 

@@ -38,8 +38,8 @@ struct one_node {
     feature_table table;
     engine.table(time_ms, table);
     for (size_t i = 0; i < table.nodes.size(); ++i)
-      for (size_t f = 0; f < features().size(); ++f)
-        if (table.nodes[i].value == node && feature_name(features()[f]) == name)
+      for (size_t f = 0; f < table.width; ++f)
+        if (table.nodes[i].value == node && feature_name(*service_schema(), f) == name)
           return table.row(i)[f];
     throw std::runtime_error("no feature " + name);
   }
@@ -58,17 +58,21 @@ struct scratch {
 
 BOOST_AUTO_TEST_CASE(features_have_names_of_their_own_and_known_metrics) {
   std::set<std::string> names;
-  for (const auto& f : features()) BOOST_TEST(names.insert(feature_name(f)).second);
-  for (const auto& s : series())
+  const auto& schema = *service_schema();
+  for (size_t f = 0; f < schema.width(); ++f)
+    BOOST_TEST(names.insert(feature_name(schema, f)).second);
+  for (const auto& s : schema.series)
     BOOST_TEST(telemetry::metric_index(s.metric) < telemetry::metric_catalogue().size());
-  for (auto e : events())
-    BOOST_TEST(telemetry::metric_index(e) < telemetry::metric_catalogue().size());
-  BOOST_TEST(features().size() >= 40u);
-  BOOST_TEST(features().size() <= 80u);
+  for (const auto& e : schema.events)
+    BOOST_TEST(telemetry::metric_index(e.code) < telemetry::metric_catalogue().size());
+  BOOST_TEST(schema.width() >= 40u);
+  BOOST_TEST(schema.width() <= 80u);
 }
 
 BOOST_AUTO_TEST_CASE(levels_enter_only_as_shares) {
-  for (const auto& f : features()) {
+  const auto& schema = *service_schema();
+  for (size_t i = 0; i < schema.width(); ++i) {
+    const auto& f = schema.features[i];
     using enum statistic;
     bool is_level = f.what == level || f.what == mean || f.what == mean_mid || f.what == deviation
                     || f.what == change || f.what == change_short || f.what == peak
@@ -77,7 +81,7 @@ BOOST_AUTO_TEST_CASE(levels_enter_only_as_shares) {
     auto unit = telemetry::metric_catalogue()[telemetry::metric_index(f.metric)].unit;
     // Seconds of waiting a second, and lateness in periods, read the same everywhere too.
     BOOST_TEST((unit == "ratio" || unit == "periods" || f.metric == "process.run_wait_s"),
-               feature_name(f));
+               feature_name(schema, i));
   }
 }
 
@@ -189,7 +193,7 @@ BOOST_AUTO_TEST_CASE(reasons_are_sentences_with_values) {
   for (int i = 0; i < 50; ++i, n.time_ms += 200) n.add({0.3 + 0.004 * i});
   feature_table table;
   n.engine.table(n.time_ms, table);
-  auto text = describe_metric("process.rss_ratio", table.row(0), scales);
+  auto text = describe_metric("process.rss_ratio", table.row(0), *service_schema(), scales);
   BOOST_TEST_MESSAGE(text);
   for (const char* part :
        {"at 50 %", "deviations above this node's own past", "rising", "at its limit in"})
@@ -197,9 +201,12 @@ BOOST_AUTO_TEST_CASE(reasons_are_sentences_with_values) {
 }
 
 BOOST_AUTO_TEST_CASE(another_schema_has_another_hash) {
-  BOOST_TEST(schema_hash(scales) == schema_hash(make_scales({40, 10, 3}, 20, 2)));
-  BOOST_TEST(schema_hash(scales) != schema_hash(make_scales({3, 10, 41}, 20, 2)));
-  BOOST_TEST(schema_hash(scales) != schema_hash(make_scales({3, 10, 40}, 21, 2)));
+  BOOST_TEST(schema_hash(*service_schema(), scales)
+             == schema_hash(*service_schema(), make_scales({40, 10, 3}, 20, 2)));
+  BOOST_TEST(schema_hash(*service_schema(), scales)
+             != schema_hash(*service_schema(), make_scales({3, 10, 41}, 20, 2)));
+  BOOST_TEST(schema_hash(*service_schema(), scales)
+             != schema_hash(*service_schema(), make_scales({3, 10, 40}, 21, 2)));
 }
 
 BOOST_AUTO_TEST_CASE(a_recording_reads_back_as_it_was_written_packed_or_not) {

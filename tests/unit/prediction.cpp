@@ -207,10 +207,10 @@ BOOST_AUTO_TEST_CASE(damaged_and_foreign_models_are_refused) {
 BOOST_AUTO_TEST_CASE(a_model_of_other_windows_is_refused_and_the_one_before_stays) {
   auto p = make_predictor(true);
   model other(
-      make_scales({1, 2, 3}, 12, 2), trained().typical(),
+      service_schema(), make_scales({1, 2, 3}, 12, 2), trained().typical(),
       [] {
         training_rows rows;
-        rows.width = features().size();
+        rows.width = service_schema()->width();
         for (int i = 0; i < 40; ++i) {
           rows.values.insert(rows.values.end(), rows.width, i % 2 ? 1.0 : 0.0);
           rows.labels.push_back(static_cast<uint8_t>(i % 2));
@@ -226,7 +226,7 @@ BOOST_AUTO_TEST_CASE(a_model_of_other_windows_is_refused_and_the_one_before_stay
 
 BOOST_AUTO_TEST_CASE(forest_and_logistic_learn_and_survive_their_bytes) {
   training_rows rows;
-  rows.width = features().size();
+  rows.width = service_schema()->width();
   for (int i = 0; i < 2000; ++i) { // two parts; feature 5 tells
     for (size_t c = 0; c < rows.width; ++c)
       rows.values.push_back(static_cast<double>((i * 31 + static_cast<int>(c) * 17) % 101));
@@ -277,7 +277,7 @@ BOOST_AUTO_TEST_CASE(too_few_runs_are_a_clear_error) {
 }
 
 BOOST_AUTO_TEST_CASE(missing_and_infinite_features_still_give_a_probability) {
-  std::vector<double> row(features().size(), std::nan(""));
+  std::vector<double> row(service_schema()->width(), std::nan(""));
   row[3] = INFINITY;
   auto p = trained().predict(row);
   BOOST_TEST(p.probability >= 0.0);
@@ -354,9 +354,9 @@ BOOST_AUTO_TEST_CASE(live_scoring_and_training_see_the_same_bits) {
     live.table(rows.time_ms[i], table);
     for (size_t k = 0; k < table.nodes.size(); ++k)
       if (table.nodes[k] == rows.node[i]) {
-        BOOST_TEST(
-            std::memcmp(table.row(k).data(), rows.row(i).data(), features().size() * sizeof(double))
-            == 0);
+        BOOST_TEST(std::memcmp(table.row(k).data(), rows.row(i).data(),
+                               service_schema()->width() * sizeof(double))
+                   == 0);
         ++compared;
       }
   }

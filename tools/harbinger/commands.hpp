@@ -9,5 +9,7 @@ namespace harbinger {
 int run_campaign(int argc, char** argv); ///< campaign.cpp
 int run_demo(int argc, char** argv);     ///< demo.cpp
 int run_bench(int argc, char** argv);    ///< bench.cpp
+int run_dataset(int argc, char** argv);  ///< dataset.cpp
+int run_evaluate(int argc, char** argv); ///< evaluate.cpp
 
 } // namespace harbinger

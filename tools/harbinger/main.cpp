@@ -161,6 +161,8 @@ int (*own_parser(const char* name))(int, char**) {
   if (std::strcmp(name, "demo") == 0) return run_demo;
   if (std::strcmp(name, "campaign") == 0) return run_campaign;
   if (std::strcmp(name, "bench") == 0) return run_bench;
+  if (std::strcmp(name, "dataset") == 0) return run_dataset;
+  if (std::strcmp(name, "evaluate") == 0) return run_evaluate;
   return nullptr;
 }
 
@@ -202,13 +204,17 @@ int main(int argc, char** argv) {
   app.add_subcommand("campaign",
                      "record telemetry of nodes in trouble, to train on (see campaign --help)");
   app.add_subcommand("bench", "measure, each against its opponent (see bench --help)");
+  app.add_subcommand("dataset", "histories of machines, from CSV tables (see dataset --help)");
+  app.add_subcommand("evaluate",
+                     "how well failures would have been predicted (see evaluate --help)");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : to_int(exit_code::usage);
   }
   if (!todo) {
-    std::cerr << "harbinger: put options of demo, campaign and bench behind their name\n";
+    std::cerr << "harbinger: put options of demo, campaign, bench, dataset and evaluate behind "
+                 "their name\n";
     return to_int(exit_code::usage);
   }
   return to_int(todo());

@@ -1,0 +1,306 @@
+#include "predict/history_evaluation.hpp"
+
+#include "messages/common.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+namespace harbinger::predict {
+namespace {
+constexpr size_t traces_shown = 4;
+constexpr double stale_decisions =
+    3; ///< older input than so many decisions takes no part in comparisons
+
+std::string attribute_of(const history_node& node, const std::string& name,
+                         const std::string& otherwise) {
+  if (name.empty()) return otherwise;
+  auto it = node.attributes.find(name);
+  return it == node.attributes.end() ? "" : it->second;
+}
+
+/// The history as it is dealt: whom each row belongs to.
+struct dealing {
+  std::vector<std::string> machine, group; ///< by node
+  std::vector<split_row> rows;             ///< by example
+};
+
+dealing deal(const history& from, const examples& rows, const evaluation_options& options) {
+  dealing out;
+  for (const auto& n : from.nodes) {
+    out.machine.push_back(attribute_of(n, options.machine, n.id.value));
+    out.group.push_back(attribute_of(n, options.group, n.fleet));
+  }
+  for (size_t i = 0; i < rows.size(); ++i)
+    out.rows.push_back({out.machine[rows.node[i]], out.group[rows.node[i]], rows.time_ms[i]});
+  return out;
+}
+
+result<std::vector<group_fold>> folds_of(const dealing& d, const evaluation_options& options) {
+  const auto& s = options.study;
+  auto one = [](result<std::vector<part>> parts) -> result<std::vector<group_fold>> {
+    if (!parts) return tl::unexpected<error>(parts.error());
+    std::vector<group_fold> folds;
+    folds.push_back({"", std::move(*parts)});
+    return folds;
+  };
+  switch (options.split) {
+  case split_rule::groups: return leave_one_group_out(d.rows, options.shares.validation, s.seed);
+  case split_rule::machines: return one(split_by_machine(d.rows, options.shares, s.seed));
+  default: break;
+  }
+  auto cuts = cuts_by_share(d.rows, options.shares);
+  if (!cuts) return tl::unexpected<error>(cuts.error());
+  if (options.split == split_rule::time) return one(split_by_time(d.rows, *cuts, s.horizon_ms));
+  return one(
+      split_by_time_and_machine(d.rows, *cuts, s.horizon_ms, {0, options.shares.test}, s.seed));
+}
+
+/// One kind over all folds.
+struct outcome {
+  std::string kind;
+  double validation_pr_auc = 0, threshold = 0, base_rate = 0;
+  hyper_values hyper;
+  std::string calibration;
+  judged_rows test;
+  std::vector<size_t> example; ///< parallel to test.rows
+  study_machine last;          ///< of the last fold: for importances
+  std::vector<size_t> last_test;
+};
+
+double share_of_positives(const examples& rows, const std::vector<size_t>& of, int64_t horizon_ms) {
+  double positive = 0, all = 0;
+  for (auto i : of) {
+    auto w = static_cast<double>(rows.weight[i]);
+    all += w;
+    positive += *rows.label(i, horizon_ms) ? w : 0;
+  }
+  return all > 0 ? positive / all : undefined;
+}
+
+void add_test_rows(const examples& rows, const study_split& split, const study_machine& machine,
+                   int64_t horizon_ms, outcome& to) {
+  auto scores = score_rows(rows, split.test, machine);
+  for (size_t k = 0; k < split.test.size(); ++k) {
+    auto i = split.test[k];
+    judged row;
+    row.machine = rows.node[i];
+    row.label = *rows.label(i, horizon_ms);
+    row.time_ms = rows.time_ms[i];
+    row.probability = scores.probability[k];
+    row.score = scores.score[k];
+    row.failure_in_ms = rows.failure_in_ms[i];
+    row.weight = static_cast<double>(rows.weight[i]);
+    to.test.rows.push_back(row);
+    to.example.push_back(i);
+  }
+}
+
+result<outcome> run_kind(const history& from, const examples& rows, const dealing& d,
+                         const std::vector<group_fold>& folds, const std::string& kind,
+                         const study_options& options, const study_progress& tell) {
+  outcome out;
+  out.kind = kind;
+  for (size_t n = 0; n < from.nodes.size(); ++n)
+    out.test.machines.push_back({from.nodes[n].id.value, d.machine[n], d.group[n]});
+  std::vector<double> thresholds;
+  for (size_t f = 0; f < folds.size(); ++f) {
+    auto split = split_of(rows, folds[f].parts, options.horizon_ms);
+    if (split.test.empty()) continue;
+    auto told = [&](const std::string& what, double done) {
+      if (tell)
+        tell(folds.size() > 1 ? what + ", without " + folds[f].group : what,
+             (static_cast<double>(f) + done) / static_cast<double>(folds.size()));
+    };
+    auto learned = learn(rows, split, kind, options, told);
+    if (!learned) return fail(learned.error().code, folds[f].group + ' ' + learned.error().detail);
+    add_test_rows(rows, split, *learned, options.horizon_ms, out);
+    thresholds.push_back(learned->threshold);
+    out.validation_pr_auc += learned->validation_pr_auc;
+    out.base_rate += share_of_positives(rows, split.train, options.horizon_ms);
+    out.hyper = learned->hyper;
+    out.calibration = learned->calibrated.method;
+    out.last = std::move(*learned);
+    out.last_test = std::move(split.test);
+  }
+  if (thresholds.empty()) return fail(errc::invalid_argument, "no test rows");
+  auto n = static_cast<double>(thresholds.size());
+  out.validation_pr_auc /= n;
+  out.base_rate /= n;
+  std::sort(thresholds.begin(), thresholds.end());
+  out.threshold = thresholds[thresholds.size() / 2];
+  return out;
+}
+
+/// Area under ROC of "will be at fault" on rows before the note came to the row's fleet.
+double innocent_roc_auc(const history& from, const examples& rows, const outcome& o,
+                        const std::string& note) {
+  std::map<std::string, int64_t> first;
+  std::vector<bool> fault(from.nodes.size());
+  for (const auto& e : from.events) {
+    if (e.what == happening::failure) fault[e.node] = true;
+    if (e.what != happening::note || e.code != note) continue;
+    auto [it, fresh] = first.emplace(from.nodes[e.node].fleet, e.time_ms);
+    if (!fresh) it->second = std::min(it->second, e.time_ms);
+  }
+  judged_rows before;
+  before.machines = o.test.machines;
+  for (size_t k = 0; k < o.test.rows.size(); ++k) {
+    auto row = o.test.rows[k];
+    auto it = first.find(from.nodes[rows.node[o.example[k]]].fleet);
+    if (it == first.end() || row.time_ms >= it->second) continue;
+    row.label = fault[row.machine];
+    before.rows.push_back(row);
+  }
+  question q;
+  q.horizon_ms = 1;
+  q.bootstrap.replicates = 2;
+  auto judged = judge(before, q);
+  return judged ? judged->roc_auc.value : undefined;
+}
+
+void add_traces(const history& from, const examples& rows, const std::vector<size_t>& features,
+                int64_t horizon_ms, std::vector<report_case>& cases) {
+  std::map<std::string, uint32_t> nodes;
+  for (size_t n = 0; n < from.nodes.size(); ++n)
+    nodes.emplace(from.nodes[n].id.value, static_cast<uint32_t>(n));
+  for (auto& c : cases) {
+    auto [begin, end] = shown_span(c, horizon_ms);
+    auto node = nodes.at(c.machine.node);
+    for (auto f : features) {
+      report_series series{feature_name(*rows.schema, f), "", {}};
+      for (size_t i = 0; i < rows.size(); ++i)
+        if (rows.node[i] == node && rows.time_ms[i] >= begin && rows.time_ms[i] <= end)
+          series.points.emplace_back(rows.time_ms[i], static_cast<double>(rows.row(i)[f]));
+      c.traces.push_back(std::move(series));
+    }
+  }
+}
+
+std::string text_of(const hyper_values& hyper) {
+  std::string out;
+  for (const auto& [name, x] : hyper) {
+    char text[64];
+    std::snprintf(text, sizeof text, "%s%s %.4g", out.empty() ? "" : ", ", name.c_str(), x);
+    out += text;
+  }
+  return out;
+}
+
+result<report_model> model_of(const history& from, const examples& rows, const outcome& o,
+                              bool chosen, const evaluation_options& options) {
+  report_model out;
+  out.name = o.kind;
+  out.chosen = chosen;
+  char why[160];
+  std::snprintf(why, sizeof why, "PR-AUC on validation %.4f; calibrated by %s; ",
+                o.validation_pr_auc, o.calibration.c_str());
+  out.why = why + text_of(o.hyper);
+  question q;
+  q.horizon_ms = options.study.horizon_ms;
+  q.threshold = o.threshold;
+  q.base_rate = o.base_rate;
+  q.step_ms = options.every_ms;
+  q.bootstrap.seed = options.study.seed;
+  auto judged = judge(o.test, q);
+  if (!judged) return tl::unexpected<error>(judged.error());
+  out.judged = std::move(*judged);
+  if (!options.innocent_before.empty())
+    out.more.push_back(
+        {"roc_auc_before_" + options.innocent_before,
+         "ROC-AUC before " + options.innocent_before,
+         "ranks machines before their fault began; should be near 0.5",
+         figure_format::share,
+         {innocent_roc_auc(from, rows, o, options.innocent_before), undefined, undefined}});
+  auto weights =
+      importances(rows, o.last_test, o.last, options.study.horizon_ms, options.study.seed);
+  for (const auto& w : weights) out.importances.push_back({w.metric, w.lost});
+  if (!chosen) return out;
+  // Of each metric that matters its first feature stands for the others.
+  std::vector<size_t> order;
+  for (size_t k = 0; k < std::min(weights.size(), traces_shown); ++k) {
+    const auto& all = rows.schema->features;
+    auto it = std::find_if(all.begin(), all.end(),
+                           [&](const auto& f) { return f.metric == weights[k].metric; });
+    order.push_back(static_cast<size_t>(it - all.begin()));
+  }
+  out.misses = worst_misses(o.test, out.judged);
+  out.false_alarms = worst_false_alarms(o.test, out.judged);
+  add_traces(from, rows, order, options.study.horizon_ms, out.misses);
+  add_traces(from, rows, order, options.study.horizon_ms, out.false_alarms);
+  return out;
+}
+
+void describe_parts(const dealing& d, const std::vector<group_fold>& folds,
+                    const evaluation_options& options, report& out) {
+  out.split.push_back({"rule", std::string(name_of(options.split))});
+  if (folds.size() > 1) out.split.push_back({"folds", std::to_string(folds.size())});
+  auto summary = summarize(d.rows, folds.front().parts);
+  for (auto p : {part::train, part::validation, part::test, part::left_out}) {
+    const auto& s = summary[static_cast<size_t>(p)];
+    out.split.push_back(
+        {std::string(name_of(p)) + (folds.size() > 1 ? " (first fold)" : ""),
+         std::to_string(s.rows) + " rows of " + std::to_string(s.machines) + " machines"});
+  }
+}
+} // namespace
+
+result<report> evaluate_history(const history& from, const evaluation_options& given,
+                                const study_progress& tell) {
+  auto options = given;
+  double horizon_s = static_cast<double>(options.study.horizon_ms) / 1000;
+  if (!(horizon_s > 0)) return fail(errc::invalid_argument, "the horizon must be above 0");
+  if (options.every_ms == 0) options.every_ms = options.study.horizon_ms;
+  auto windows = options.windows_s;
+  if (windows.empty()) windows = {horizon_s / 4, horizon_s, horizon_s * 7};
+  auto scales = make_scales(windows, horizon_s,
+                            stale_decisions * static_cast<double>(options.every_ms) / 1000);
+  example_options taking;
+  taking.every_ms = options.every_ms;
+  taking.phase_ms = options.phase_ms;
+  taking.healthy_share = options.healthy_share;
+  taking.near_ms = options.study.horizon_ms;
+  auto rows = make_examples(from, history_schema(from), scales, taking, [&](double done) {
+    if (tell) tell("features", done);
+  });
+  if (!rows) return tl::unexpected<error>(rows.error());
+  auto d = deal(from, *rows, options);
+  auto folds = folds_of(d, options);
+  if (!folds) return tl::unexpected<error>(folds.error());
+
+  report out;
+  out.title = from.name;
+  out.command_line = options.command_line;
+  out.seed = options.study.seed;
+  out.data = {{"history", from.name},
+              {"source", from.source},
+              {"nodes", std::to_string(from.nodes.size())},
+              {"samples", std::to_string(from.samples.size())},
+              {"events", std::to_string(from.events.size())},
+              {"examples", std::to_string(rows->size())},
+              {"features", std::to_string(rows->width())}};
+  describe_parts(d, *folds, options, out);
+  auto kinds = options.study.kinds;
+  if (kinds.empty()) kinds.assign(scorer_kinds().begin(), scorer_kinds().end());
+  std::vector<outcome> outcomes;
+  for (const auto& kind : kinds) {
+    auto one = run_kind(from, *rows, d, *folds, kind, options.study, tell);
+    if (one)
+      outcomes.push_back(std::move(*one));
+    else
+      out.notes.push_back(kind + " was left out: " + to_string(one.error()));
+  }
+  if (outcomes.empty()) return fail(errc::invalid_argument, out.notes.front());
+  auto best = std::max_element(outcomes.begin(), outcomes.end(), [](const auto& a, const auto& b) {
+    return a.validation_pr_auc < b.validation_pr_auc;
+  });
+  for (const auto& o : outcomes) {
+    if (tell) tell(o.kind + ": judging", 0);
+    auto model = model_of(from, *rows, o, &o == &*best, options);
+    if (!model) return tl::unexpected<error>(model.error());
+    out.models.push_back(std::move(*model));
+  }
+  return out;
+}
+
+} // namespace harbinger::predict

@@ -1,0 +1,153 @@
+#include <boost/test/unit_test.hpp>
+
+#include <cmath>
+#include <random>
+
+#include "predict/history_evaluation.hpp"
+#include "predict/report_html.hpp"
+
+using namespace harbinger;
+using namespace harbinger::predict;
+
+namespace {
+
+constexpr int64_t hour = 3'600'000;
+constexpr int64_t begin_ms = 24 * 365 * 40 * hour;
+
+/// Machines that run hot for a day before they fail, now and then; some in every group.
+history failing_history(uint64_t seed, int64_t days = 60) {
+  std::mt19937_64 random(seed);
+  std::normal_distribution<double> noise(0, 1);
+  history h;
+  h.name = "hot machines";
+  h.metrics = {{"heat", "C", history_reading::gauge, true, 0.1},
+               {"noise", "", history_reading::gauge, true, 0.1}};
+  for (uint32_t i = 0; i < 40; ++i) {
+    history_node n{node_id{"m" + std::to_string(i)}, "", {}, begin_ms,
+                   begin_ms + days * 24 * hour,      0};
+    n.attributes["site"] = "s" + std::to_string(i % 4);
+    h.nodes.push_back(n);
+  }
+  for (uint32_t i = 0; i < 40; ++i)
+    for (int64_t day = 2; day < days; ++day) {
+      if (random() % 12 != 0) continue; // without a memory
+      h.events.push_back({i, begin_ms + day * 24 * hour + hour, happening::failure, "heat", 1,
+                          begin_ms + day * 24 * hour + hour});
+    }
+  std::sort(h.events.begin(), h.events.end(), [](const auto& a, const auto& b) {
+    return std::tuple(a.time_ms, a.node) < std::tuple(b.time_ms, b.node);
+  });
+  for (int64_t t = 0; t < days * 24; t += 6)
+    for (uint32_t i = 0; i < 40; ++i) {
+      auto now = begin_ms + t * hour;
+      bool hot = std::any_of(h.events.begin(), h.events.end(), [&](const auto& e) {
+        return e.node == i && e.time_ms > now && e.time_ms - now <= 24 * hour;
+      });
+      h.samples.push_back({i, now, {40 + noise(random) + (hot ? 12 : 0), noise(random)}});
+    }
+  return h;
+}
+
+evaluation_options quick() {
+  evaluation_options o;
+  o.study.horizon_ms = 24 * hour;
+  o.study.kinds = {"logistic", "boosting"};
+  o.study.evaluations = 1;
+  o.every_ms = 6 * hour;
+  o.windows_s = {6 * 3600, 24 * 3600, 7 * 24 * 3600};
+  o.command_line = "test";
+  return o;
+}
+
+report evaluated(const history& h, const evaluation_options& o) {
+  auto made = evaluate_history(h, o);
+  std::string why = made ? "" : to_string(made.error());
+  BOOST_REQUIRE_MESSAGE(made.has_value(), why);
+  return std::move(*made);
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(what_announces_itself_is_found_and_its_probability_is_right) {
+  auto r = evaluated(failing_history(1), quick());
+  BOOST_REQUIRE(r.models.size() == 2u);
+  for (const auto& m : r.models) {
+    BOOST_TEST(m.judged.pr_auc.value > 0.9, m.name);
+    BOOST_TEST(m.judged.brier.value < 0.3 * m.judged.base_brier.value, m.name);
+    BOOST_REQUIRE(!m.importances.empty());
+    BOOST_TEST(m.importances.front().feature == "heat");
+  }
+  BOOST_TEST((r.models[0].chosen != r.models[1].chosen));
+}
+
+BOOST_AUTO_TEST_CASE(without_a_signal_nothing_is_claimed) {
+  auto h = failing_history(2);
+  for (auto& s : h.samples) s.values[0] = s.values[1];
+  auto o = quick();
+  o.study.kinds = {"logistic"};
+  auto r = evaluated(h, o);
+  const auto& j = r.models[0].judged;
+  BOOST_TEST(j.roc_auc.value < 0.65);
+  BOOST_TEST(j.calibration_error.value < 0.05);
+}
+
+BOOST_AUTO_TEST_CASE(the_same_seed_gives_the_same_bytes_whatever_the_threads) {
+  auto h = failing_history(3);
+  auto o = quick();
+  auto first = report_json(evaluated(h, o));
+  o.study.threads = 1;
+  BOOST_TEST(report_json(evaluated(h, o)) == first);
+  BOOST_TEST(report_html(evaluated(h, o)).size() > 5000u);
+}
+
+BOOST_AUTO_TEST_CASE(what_happens_in_the_test_part_chooses_nothing) {
+  auto h = failing_history(4);
+  auto o = quick();
+  auto before = evaluated(h, o);
+  auto changed = h;
+  auto late = begin_ms + 52 * 24 * hour; // the test part begins at four fifths
+  std::erase_if(changed.events, [&](const auto& e) { return e.time_ms > late && e.node % 2; });
+  for (auto& s : changed.samples)
+    if (s.time_ms > late) s.values[0] = 40;
+  auto after = evaluated(changed, o);
+  for (size_t i = 0; i < before.models.size(); ++i) {
+    BOOST_TEST(after.models[i].why == before.models[i].why);
+    BOOST_TEST(after.models[i].judged.asked.threshold == before.models[i].judged.asked.threshold);
+    BOOST_TEST(after.models[i].judged.pr_auc.value != before.models[i].judged.pr_auc.value);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(each_group_is_judged_by_machines_that_never_saw_it) {
+  auto o = quick();
+  o.study.kinds = {"logistic"};
+  o.split = split_rule::groups;
+  o.group = "site";
+  auto h = failing_history(5);
+  auto r = evaluated(h, o);
+  BOOST_TEST(r.models[0].judged.machines == 40u);
+  BOOST_TEST(r.models[0].judged.pr_auc.value > 0.9);
+  // A site whose failures come without heat: only its own figures can fall.
+  for (auto& s : h.samples)
+    if (s.node % 4 == 0) s.values[0] = 40;
+  BOOST_TEST(evaluated(h, o).models[0].judged.pr_auc.value < r.models[0].judged.pr_auc.value);
+}
+
+BOOST_AUTO_TEST_CASE(histories_that_teach_nothing_are_refused_with_the_reason) {
+  auto refusal = [](const history& h, const evaluation_options& o) {
+    auto made = evaluate_history(h, o);
+    BOOST_REQUIRE(!made.has_value());
+    return to_string(made.error());
+  };
+  history empty;
+  BOOST_TEST(refusal(empty, quick()).find("no nodes") != std::string::npos);
+  auto calm = failing_history(6);
+  calm.events.clear();
+  BOOST_TEST(refusal(calm, quick()).find("with and without a failure") != std::string::npos);
+  auto o = quick();
+  o.study.horizon_ms = 0;
+  BOOST_TEST(refusal(failing_history(6), o).find("horizon") != std::string::npos);
+  o = quick();
+  o.split = split_rule::groups;
+  o.group = "no such attribute";
+  BOOST_TEST(refusal(failing_history(6), o).find("group") != std::string::npos);
+}
