@@ -2,7 +2,6 @@
 #include <cstdio>
 #include <memory>
 
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -15,6 +14,7 @@
 #include "history/summary.hpp"
 #include "history/time_text.hpp"
 #include "messages/common.hpp"
+#include "progress_bar.hpp"
 
 namespace harbinger {
 namespace {
@@ -24,26 +24,6 @@ int give_up(const error& e) {
   std::fprintf(stderr, "harbinger dataset: %s\n", to_string(e).c_str());
   return to_int(exit_code_of(e.code));
 }
-
-/// A bar on a terminal; nothing in a log.
-class progress_bar {
-public:
-  ~progress_bar() {
-    if (shown_ >= 0) std::fprintf(stderr, "\r\033[K");
-  }
-  void show(const std::string& what, uint64_t done, uint64_t all) {
-    auto percent = all == 0 ? 100 : static_cast<int>(done * 100 / all);
-    if (!terminal_ || percent == shown_) return;
-    shown_ = percent;
-    std::string bar(static_cast<size_t>(percent * 3 / 10), '#');
-    std::fprintf(stderr, "\r\033[K[%-30s] %3d %%  %s", bar.c_str(), percent, what.c_str());
-    std::fflush(stderr);
-  }
-
-private:
-  bool terminal_ = ::isatty(STDERR_FILENO) == 1;
-  int shown_ = -1;
-};
 
 /// {"columns", "rows"}, as app/table.hpp shows it; columns of nothing but zeros are left out.
 json table_of(const std::vector<table_count>& tables) {

@@ -1,53 +1,38 @@
-#include <chrono>
-#include <cstdio>
 #include <fstream>
 #include <iostream>
 
 #include <CLI/CLI.hpp>
-#include <unistd.h>
 
 #include "app/exit_code.hpp"
 #include "commands.hpp"
 #include "history/history_file.hpp"
+#include "history/time_text.hpp"
 #include "messages/common.hpp"
 #include "predict/history_evaluation.hpp"
 #include "predict/report_html.hpp"
+#include "progress_bar.hpp"
 
 namespace harbinger {
 namespace {
 
 using namespace predict;
 
-/// "90s", "30min", "24h", "7d" in milliseconds.
-const CLI::AsNumberWithUnit duration_unit(
-    std::map<std::string, double>{{"s", 1e3}, {"min", 60e3}, {"h", 3600e3}, {"d", 86400e3}},
-    CLI::AsNumberWithUnit::UNIT_REQUIRED);
+/// An option that takes "90s", "30min", "24h", "7d".
+CLI::Option* add_duration(CLI::App& app, const char* name, int64_t& ms, const char* effect) {
+  return app.add_option_function<std::string>(
+      name,
+      [&ms](const std::string& text) {
+        auto parsed = parse_duration_ms(text);
+        if (!parsed) throw CLI::ValidationError(parsed.error().detail);
+        ms = *parsed;
+      },
+      effect);
+}
 
 int fail_with(const error& e) {
   std::cerr << "harbinger evaluate: " << to_string(e) << '\n';
   return to_int(exit_code_of(e.code));
 }
-
-/// One line on the terminal that is written anew; nothing when it is none.
-class progress_line {
-public:
-  void operator()(const std::string& what, double done) {
-    if (!terminal_) return;
-    auto now = std::chrono::steady_clock::now();
-    if (what == last_ && now - shown_ < std::chrono::milliseconds(200)) return;
-    last_ = what;
-    shown_ = now;
-    std::fprintf(stderr, "\r\033[K%3.0f %% %s", 100 * done, what.c_str());
-  }
-  ~progress_line() {
-    if (terminal_) std::fputs("\r\033[K", stderr);
-  }
-
-private:
-  bool terminal_ = ::isatty(STDERR_FILENO) == 1;
-  std::string last_;
-  std::chrono::steady_clock::time_point shown_{};
-};
 
 result<void> write_file(const std::string& path, const std::string& text) {
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
@@ -67,20 +52,26 @@ int run_evaluate(int argc, char** argv) {
   CLI::App app{"Judge how well the failures of a history would have been predicted",
                "harbinger evaluate"};
   std::string directory, report_file, json_file, split = "time";
-  double horizon_ms = 0, every_ms = 0, phase_ms = 0;
-  std::vector<double> windows_ms;
   evaluation_options options;
   app.add_option("--history", directory, "a history (harbinger dataset import)")->required();
-  app.add_option("--horizon", horizon_ms, "predict failures within this time (24h, 30d, 30min)")
-      ->required()
-      ->transform(duration_unit);
-  app.add_option("--every", every_ms, "between two decisions about a node (default: the horizon)")
-      ->transform(duration_unit);
-  app.add_option("--at", phase_ms, "when in that time, from its beginning (6h: daily at 06:00)")
-      ->transform(duration_unit);
-  app.add_option("--windows", windows_ms, "three windows of features, e.g. 6h,24h,7d")
-      ->delimiter(',')
-      ->transform(duration_unit);
+  add_duration(app, "--horizon", options.study.horizon_ms,
+               "predict failures within this time (24h, 30d, 30min)")
+      ->required();
+  add_duration(app, "--every", options.every_ms,
+               "between two decisions about a node (default: the horizon)");
+  add_duration(app, "--at", options.phase_ms,
+               "when in that time, from its beginning (6h: daily at 06:00)");
+  app.add_option_function<std::vector<std::string>>(
+         "--windows",
+         [&](const std::vector<std::string>& all) {
+           for (const auto& text : all) {
+             auto parsed = parse_duration_ms(text);
+             if (!parsed) throw CLI::ValidationError(parsed.error().detail);
+             options.windows_s.push_back(static_cast<double>(*parsed) / 1000);
+           }
+         },
+         "three windows of features, e.g. 6h,24h,7d")
+      ->delimiter(',');
   app.add_option("--split", split, "time, machines, time_and_machines, groups")
       ->check(CLI::IsMember({"time", "machines", "time_and_machines", "groups"}))
       ->capture_default_str();
@@ -111,10 +102,6 @@ int run_evaluate(int argc, char** argv) {
   app.add_option("--report", report_file, "write a page (HTML, self-contained)");
   app.add_option("--json", json_file, "write the figures for programs");
   CLI11_PARSE(app, argc, argv);
-  options.study.horizon_ms = static_cast<int64_t>(horizon_ms);
-  options.every_ms = static_cast<int64_t>(every_ms);
-  options.phase_ms = static_cast<int64_t>(phase_ms);
-  for (double w : windows_ms) options.windows_s.push_back(w / 1000);
   options.split = *parse_enum<split_rule>(split);
   options.command_line = joined(argc, argv);
 
@@ -122,9 +109,10 @@ int run_evaluate(int argc, char** argv) {
   if (!history) return fail_with(history.error());
   result<report> made = fail(errc::internal);
   {
-    progress_line line;
-    made = evaluate_history(*history, options,
-                            [&](const std::string& what, double done) { line(what, done); });
+    progress_bar bar;
+    made = evaluate_history(*history, options, [&](const std::string& what, double done) {
+      bar.show(what, static_cast<uint64_t>(100 * done), 100);
+    });
   }
   if (!made) return fail_with(made.error());
   std::cout << report_text(*made);
