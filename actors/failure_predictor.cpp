@@ -7,7 +7,7 @@
 
 #include "actors/following.hpp"
 #include "actors/names.hpp"
-#include "predict/training.hpp"
+#include "predict/recorded_training.hpp"
 
 namespace harbinger {
 

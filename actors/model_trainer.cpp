@@ -6,7 +6,7 @@
 #include "actors/failure_predictor.hpp"
 #include "actors/following.hpp"
 #include "actors/names.hpp"
-#include "predict/training.hpp"
+#include "predict/recorded_training.hpp"
 
 namespace harbinger {
 namespace {

@@ -5,22 +5,11 @@
 #include <cmath>
 
 #include "core/ensure.hpp"
+#include "predict/distance.hpp"
 
 namespace harbinger::predict {
 namespace {
 constexpr double nan_value = std::numeric_limits<double>::quiet_NaN();
-constexpr double far_away = 10.0; ///< horizons
-constexpr size_t npos = SIZE_MAX;
-constexpr double deviations_max = 20.0;
-constexpr double relative_floor = 0.05; ///< of the mean: smaller deviations are not told from noise
-
-double clamp(double x, double limit) { return std::isnan(x) ? x : std::clamp(x, -limit, limit); }
-
-/// Deviations of `x` from `centre`; never divides by less than the floors.
-double distance(double x, double centre, double deviation, double floor) {
-  double scale = std::max({deviation, floor, relative_floor * std::fabs(centre)});
-  return clamp((x - centre) / scale, deviations_max);
-}
 
 /// NaN for anything but a number.
 double number_in(const std::string& text) {
@@ -36,13 +25,6 @@ double since_feature(int64_t then_ms, int64_t now_ms, double horizon_s, bool lon
   double since = static_cast<double>(now_ms - then_ms) / 1000.0 / horizon_s;
   if (since <= far_away) return since;
   return long_memory ? far_away + std::log(since / far_away) : far_away;
-}
-
-/// Median of the sorted values without the one at position `skip`.
-double median_without(const std::vector<double>& sorted, size_t skip) {
-  size_t n = sorted.size() - 1;
-  auto at = [&](size_t i) { return sorted[i < skip ? i : i + 1]; };
-  return n % 2 == 1 ? at(n / 2) : (at(n / 2 - 1) + at(n / 2)) / 2;
 }
 } // namespace
 
@@ -267,7 +249,8 @@ double feature_engine::series_feature(const node_state& node, const feature_spec
   case statistic::grown_since:
     if (std::isnan(s.counter)) return nan_value;
     return since_feature(s.grown_ms, at_ms, scales_.horizon_s, false);
-  default: return nan_value; // peers: compare_peers
+  case statistic::pressure: return std::clamp((short_w.mean() - 0.5) / 0.5, 0.0, 1.0);
+  default: return nan_value; // against the fleet: compare
   }
 }
 
@@ -350,45 +333,6 @@ void feature_engine::write_row(const node_state& node, int64_t now_ms,
   }
 }
 
-void feature_engine::compare_peers(const std::vector<compared_node>& nodes,
-                                   feature_table& out) const {
-  std::vector<std::vector<compared_node>> fleets(fleets_.size());
-  for (const auto& n : nodes) fleets[n.state->fleet].push_back(n);
-  for (size_t column = 0; column < out.width; ++column)
-    if (schema_->features[column].what == statistic::peers)
-      for (const auto& fleet : fleets) compare_fleet(fleet, column, out);
-}
-
-void feature_engine::compare_fleet(const std::vector<compared_node>& fleet, size_t column,
-                                   feature_table& out) const {
-  const auto& f = schema_->features[column];
-  auto mean_of = [&](const compared_node& n) {
-    return n.state->series[f.source].windows[0].mean();
-  };
-  std::vector<double> sorted, spread;
-  for (const auto& n : fleet)
-    if (double x = mean_of(n); n.fresh && !std::isnan(x)) sorted.push_back(x);
-  if (sorted.size() < 3) return; // nobody to compare with: stays NaN
-  std::sort(sorted.begin(), sorted.end());
-  double centre = sorted[sorted.size() / 2];
-  for (double x : sorted) spread.push_back(std::fabs(x - centre));
-  std::sort(spread.begin(), spread.end());
-  auto place = [](const std::vector<double>& in, double what) {
-    // its own place; the end when it takes no part
-    auto at = std::lower_bound(in.begin(), in.end(), what);
-    return static_cast<size_t>(std::min(at, in.end() - 1) - in.begin());
-  };
-  for (const auto& n : fleet) {
-    double x = mean_of(n);
-    if (n.row == npos || std::isnan(x)) continue;
-    double median = median_without(sorted, place(sorted, x));
-    double mad = median_without(spread, place(spread, std::fabs(x - centre)));
-    // 1.4826: turns the median of absolute deviations into a standard deviation for normal noise.
-    out.values[n.row * out.width + column] =
-        distance(x, median, 1.4826 * mad, schema_->series[f.source].floor);
-  }
-}
-
 void feature_engine::table(int64_t now_ms, feature_table& out,
                            const std::vector<node_id>* wanted) const {
   out.width = schema_->width();
@@ -410,7 +354,7 @@ void feature_engine::table(int64_t now_ms, feature_table& out,
     out.nodes.push_back(id);
     out.ages_s.push_back(age_s);
   }
-  compare_peers(all, out);
+  compare(all, out);
 }
 
 } // namespace harbinger::predict

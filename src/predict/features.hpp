@@ -90,6 +90,7 @@ private:
     size_t nodes = 0;
     std::vector<one_event> events;
   };
+  static constexpr size_t npos = SIZE_MAX;
   struct compared_node {
     const node_state* state;
     size_t row; ///< of the table; npos: only compared with
@@ -114,7 +115,8 @@ private:
   double event_feature(const node_state& node, const feature_spec& f, int64_t at_ms) const;
   double fleet_feature(const node_state& node, const feature_spec& f, int64_t at_ms) const;
   double node_feature(const node_state& node, const feature_spec& f, int64_t now_ms) const;
-  void compare_peers(const std::vector<compared_node>& nodes, feature_table& out) const;
+  double compared_value(const node_state& node, const feature_spec& f) const;
+  void compare(const std::vector<compared_node>& nodes, feature_table& out) const;
   void compare_fleet(const std::vector<compared_node>& fleet, size_t column,
                      feature_table& out) const;
 

@@ -6,35 +6,13 @@
 #include <cmath>
 #include <map>
 
+#include "predict/dealing.hpp"
+
 namespace harbinger::predict {
 namespace {
 constexpr size_t traces_shown = 4;
 constexpr double stale_decisions =
     3; ///< older input than so many decisions takes no part in comparisons
-
-std::string attribute_of(const history_node& node, const std::string& name,
-                         const std::string& otherwise) {
-  if (name.empty()) return otherwise;
-  auto it = node.attributes.find(name);
-  return it == node.attributes.end() ? "" : it->second;
-}
-
-/// The history as it is dealt: whom each row belongs to.
-struct dealing {
-  std::vector<std::string> machine, group; ///< by node
-  std::vector<split_row> rows;             ///< by example
-};
-
-dealing deal(const history& from, const examples& rows, const evaluation_options& options) {
-  dealing out;
-  for (const auto& n : from.nodes) {
-    out.machine.push_back(attribute_of(n, options.machine, n.id.value));
-    out.group.push_back(attribute_of(n, options.group, n.fleet));
-  }
-  for (size_t i = 0; i < rows.size(); ++i)
-    out.rows.push_back({out.machine[rows.node[i]], out.group[rows.node[i]], rows.time_ms[i]});
-  return out;
-}
 
 result<std::vector<group_fold>> folds_of(const dealing& d, const evaluation_options& options) {
   const auto& s = options.study;
@@ -61,7 +39,7 @@ struct outcome {
   std::string kind;
   double validation_pr_auc = 0, threshold = 0, base_rate = 0;
   hyper_values hyper;
-  std::string calibration;
+  std::string calibration, features;
   judged_rows test;
   std::vector<size_t> example; ///< parallel to test.rows
   study_machine last;          ///< of the last fold: for importances
@@ -98,14 +76,16 @@ void add_test_rows(const examples& rows, const study_split& split, const study_m
 
 result<outcome> run_kind(const history& from, const examples& rows, const dealing& d,
                          const std::vector<group_fold>& folds, const std::string& kind,
-                         const study_options& options, const study_progress& tell) {
+                         const study_options& options, bool by_groups, const study_progress& tell) {
   outcome out;
   out.kind = kind;
   for (size_t n = 0; n < from.nodes.size(); ++n)
     out.test.machines.push_back({from.nodes[n].id.value, d.machine[n], d.group[n]});
   std::vector<double> thresholds;
   for (size_t f = 0; f < folds.size(); ++f) {
-    auto split = split_of(rows, folds[f].parts, options.horizon_ms);
+    auto split =
+        by_groups ? cross_split_of(rows, folds[f].parts, d.rows, options.horizon_ms, options.seed)
+                  : split_of(rows, folds[f].parts, options.horizon_ms);
     if (split.test.empty()) continue;
     auto told = [&](const std::string& what, double done) {
       if (tell)
@@ -117,9 +97,10 @@ result<outcome> run_kind(const history& from, const examples& rows, const dealin
     add_test_rows(rows, split, *learned, options.horizon_ms, out);
     thresholds.push_back(learned->threshold);
     out.validation_pr_auc += learned->validation_pr_auc;
-    out.base_rate += share_of_positives(rows, split.train, options.horizon_ms);
+    out.base_rate += share_of_positives(rows, split.known, options.horizon_ms);
     out.hyper = learned->hyper;
     out.calibration = learned->calibrated.method;
+    out.features = learned->features;
     out.last = std::move(*learned);
     out.last_test = std::move(split.test);
   }
@@ -192,9 +173,9 @@ result<report_model> model_of(const history& from, const examples& rows, const o
   report_model out;
   out.name = o.kind;
   out.chosen = chosen;
-  char why[160];
-  std::snprintf(why, sizeof why, "PR-AUC on validation %.4f; calibrated by %s; ",
-                o.validation_pr_auc, o.calibration.c_str());
+  char why[200];
+  std::snprintf(why, sizeof why, "PR-AUC on validation %.4f; features: %s; calibrated by %s; ",
+                o.validation_pr_auc, o.features.c_str(), o.calibration.c_str());
   out.why = why + text_of(o.hyper);
   question q;
   q.horizon_ms = options.study.horizon_ms;
@@ -264,7 +245,7 @@ result<report> evaluate_history(const history& from, const evaluation_options& g
     if (tell) tell("features", done);
   });
   if (!rows) return tl::unexpected<error>(rows.error());
-  auto d = deal(from, *rows, options);
+  auto d = deal(from, *rows, options.machine, options.group);
   auto folds = folds_of(d, options);
   if (!folds) return tl::unexpected<error>(folds.error());
 
@@ -284,7 +265,8 @@ result<report> evaluate_history(const history& from, const evaluation_options& g
   if (kinds.empty()) kinds.assign(scorer_kinds().begin(), scorer_kinds().end());
   std::vector<outcome> outcomes;
   for (const auto& kind : kinds) {
-    auto one = run_kind(from, *rows, d, *folds, kind, options.study, tell);
+    auto one = run_kind(from, *rows, d, *folds, kind, options.study,
+                        options.split == split_rule::groups, tell);
     if (one)
       outcomes.push_back(std::move(*one));
     else

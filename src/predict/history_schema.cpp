@@ -40,20 +40,18 @@ double floor_of(const history& from, size_t metric) {
 }
 
 std::vector<statistic> statistics_of(const history_metric& m) {
+  bool share = m.reading == history_reading::share;
+  if (m.comparable && m.reading == history_reading::counter)
+    return {total, grown_short, grown_mid, grown_long, grown_since};
   std::vector<statistic> out;
-  bool counter = m.reading == history_reading::counter;
-  if (m.reading == history_reading::share) out = {deviation, change_short, change, limit_in};
-  if (m.reading == history_reading::share && m.comparable)
-    out.insert(out.end(), {level, mean, mean_mid, peak});
-  if (counter && m.comparable)
-    out = {total, grown_short, grown_mid, grown_long, grown_since};
-  else if (m.comparable)
-    out = {level, mean, mean_mid, mean_long, deviation, peak};
-  if (counter && m.comparable) return out;
-  out.push_back(trend);
-  out.push_back(baseline);
+  if (m.comparable && share) out = {change_short, change, limit_in};
+  if (m.comparable)
+    out.insert(out.end(), {level, mean, mean_mid, mean_long, deviation, peak, trend, baseline});
   // The distance from the fleet tells roles apart (the one busy master), so who fails by role.
   if (m.comparable) out.push_back(peers);
+  if (m.comparable) return out;
+  if (share) out = {pressure, full_in_short, full_in, full_in_long};
+  out.insert(out.end(), {outgrows, strays, trend, baseline});
   return out;
 }
 } // namespace

@@ -35,8 +35,18 @@ enum class statistic : uint8_t {
   peak,         ///< largest of the middle window
   limit_in,     ///< time until 1.0 by the middle window's line, in horizons, 0..10; 10: not growing
   baseline,     ///< (short mean - long mean) / long deviation, with a floor, -20..20
-  peers, ///< (short mean - median of the other nodes) / their scaled MAD, with a floor, -20..20
-  total, ///< of a counter: the newest total, log(1 + n)
+  pressure,     ///< of a share: how far the short mean is from half of the limit to the limit, 0..1
+  // of a series, against the other nodes of the fleet; NaN with fewer than 3 of them
+  peers,         ///< (short mean - median of the others) / their scaled MAD, with a floor, -20..20
+  strays,        ///< the same of (short mean - long mean): what happens to all is nobody's trouble
+  outgrows,      ///< the same of the change by the middle window's line
+  full_in_short, ///< of a share: time until 1.0 at the rate by which its short window's line
+                 ///< outgrows
+                 ///< the others' median by more than two scaled MADs, in horizons, 0..10; 10: it
+                 ///< does not. Without others: at its own rate
+  full_in,       ///< the same by the middle window's line
+  full_in_long,
+  total,       ///< of a counter: the newest total, log(1 + n)
   grown_short, ///< of a counter: growth, decayed over the short window, log(1 + n)
   grown_mid,
   grown_long,

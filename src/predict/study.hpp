@@ -1,12 +1,15 @@
 #pragma once
 
 /// Learning from examples and judging what was learned, by the rules of honest evaluation: models
-/// and thresholds are chosen on validation rows, calibrated on rows the machine did not learn from,
-/// and judged on test rows that had no part in either.
+/// features and thresholds are chosen, and probabilities calibrated, on validation rows that the
+/// machine at hand did not learn from; then it learns once more, from all but the test rows, which
+/// have no part in any of it.
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "predict/calibration.hpp"
@@ -27,23 +30,39 @@ struct study_options {
   unsigned threads = 2;
 };
 
+/// Features may be too many for the few failures there are. Sets to choose from, where they differ:
+/// "all", and "rates", without how far a series is from its own past.
+std::span<const std::string_view> feature_sets();
+
 /// One kind of machine, learned and chosen without a look at the test rows.
 struct study_machine {
   std::string kind;
   std::shared_ptr<const scorer> machine;
   hyper_values hyper;
+  std::string features = "all"; ///< of feature_sets(); it ignores the others
   calibration_choice calibrated;
   double threshold = 0.5;               ///< best F1 on validation
   double validation_pr_auc = undefined; ///< by which the best kind is chosen
   double validation_brier = undefined;
+  judged_rows validation; ///< what was said of rows it had not learned from; machines by node index
 };
 
-/// Rows of one split, by part.
-struct study_split {
-  std::vector<size_t> train, validation, test; ///< indices of examples whose label is known
+/// A machine that learned from `train` is tried on `validation`. Indices of examples whose label is
+/// known.
+struct study_fold {
+  std::vector<size_t> train, validation;
 };
-/// Rows whose outcome within the horizon is not known are left out.
+struct study_split {
+  std::vector<study_fold> folds; ///< one or more; no row is in the validation of two
+  std::vector<size_t> known;     ///< all that may be learned from in the end
+  std::vector<size_t> test;
+};
+/// One fold, by part. Rows whose outcome within the horizon is not known are left out.
 study_split split_of(const examples& from, const std::vector<part>& parts, int64_t horizon_ms);
+/// Train and validation together are dealt to folds: by `group` (parallel to the rows), one held
+/// out at a time, when there are 2..10 groups among them; else by hash of `machine` to 5 folds.
+study_split cross_split_of(const examples& from, const std::vector<part>& parts,
+                           const std::vector<split_row>& rows, int64_t horizon_ms, uint64_t seed);
 
 /// `tell`: what is done now, and how far (0..1). invalid_argument: too few rows, or one label only,
 /// in train or validation.

@@ -2,22 +2,31 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
-#include <numeric>
+#include <set>
 
 #include <nlohmann/json.hpp>
 
+#include "predict/dealing.hpp"
+
 namespace harbinger::predict {
 namespace {
-constexpr std::array kinds{"forest", "logistic"};
+using json = nlohmann::ordered_json;
+constexpr double stale_decisions = 3;
+
+json number(double x) { return std::isfinite(x) ? json(x) : json(nullptr); }
 
 /// Medians of the healthy rows; 0 for a feature that no row knows.
-std::vector<double> typical_values(const dataset& from, const std::vector<size_t>& rows) {
-  std::vector<double> out(service_schema()->width(), 0.0), column;
+std::vector<double> typical_values(const examples& rows, const std::vector<size_t>& known,
+                                   int64_t horizon_ms) {
+  std::vector<double> out(rows.width(), 0.0), column;
+  auto step = std::max<size_t>(1, known.size() / 50'000);
   for (size_t c = 0; c < out.size(); ++c) {
     column.clear();
-    for (size_t i : rows)
-      if (!from.labels[i] && std::isfinite(from.row(i)[c])) column.push_back(from.row(i)[c]);
+    for (size_t k = 0; k < known.size(); k += step) {
+      auto i = known[k];
+      double x = static_cast<double>(rows.row(i)[c]);
+      if (*rows.label(i, horizon_ms) == 0 && std::isfinite(x)) column.push_back(x);
+    }
     if (column.empty()) continue;
     auto middle = column.begin() + static_cast<ptrdiff_t>(column.size() / 2);
     std::nth_element(column.begin(), middle, column.end());
@@ -26,161 +35,173 @@ std::vector<double> typical_values(const dataset& from, const std::vector<size_t
   return out;
 }
 
-std::vector<double> complete(std::span<const double> row, const std::vector<double>& typical) {
-  std::vector<double> out(row.begin(), row.end());
-  for (size_t i = 0; i < out.size(); ++i)
-    if (!std::isfinite(out[i])) out[i] = typical[i];
-  return out;
+result<study_split> split_for(const examples& rows, const dealing& d,
+                              const training_options& options, int64_t horizon_ms) {
+  std::vector<part> parts(rows.size(), part::train);
+  if (options.rule == validation_rule::groups)
+    return cross_split_of(rows, parts, d.rows, horizon_ms, options.study.seed);
+  auto cuts = cuts_by_share(d.rows, {options.validation_share, 0});
+  if (!cuts) return tl::unexpected<error>(cuts.error());
+  auto by_time = split_by_time(d.rows, *cuts, horizon_ms);
+  if (!by_time) return tl::unexpected<error>(by_time.error());
+  return split_of(rows, *by_time, horizon_ms);
 }
 
-training_rows gather(const dataset& from, const std::vector<size_t>& rows,
-                     const std::vector<double>& typical) {
-  training_rows out;
-  out.width = service_schema()->width();
-  for (size_t i : rows) {
-    auto row = complete(from.row(i), typical);
-    out.values.insert(out.values.end(), row.begin(), row.end());
-    out.labels.push_back(from.labels[i]);
+/// All kinds at one horizon; the best first.
+result<std::vector<study_machine>> contest(const examples& rows, const study_split& split,
+                                           const study_options& options,
+                                           const study_progress& tell) {
+  std::vector<study_machine> out;
+  std::string why;
+  auto kinds = options.kinds;
+  if (kinds.empty()) kinds.assign(scorer_kinds().begin(), scorer_kinds().end());
+  for (const auto& kind : kinds) {
+    auto learned = learn(rows, split, kind, options, tell);
+    if (learned)
+      out.push_back(std::move(*learned));
+    else
+      why = to_string(learned.error());
   }
-  return out;
-}
-
-result<std::unique_ptr<scorer>> train_kind(size_t kind, const training_rows& rows, uint32_t trees,
-                                           uint64_t seed) {
-  if (kind == 1) return train_logistic(rows);
-  forest_options options;
-  options.trees = trees;
-  options.seed = seed;
-  return train_forest(rows, options);
-}
-
-/// Fold of each run: runs sorted by kind of trouble, death and name are dealt in turn.
-std::vector<size_t> deal_runs(const dataset& from, size_t folds) {
-  std::vector<size_t> order(from.runs.size()), fold(from.runs.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    const auto &x = from.runs[a], &y = from.runs[b];
-    return std::tuple(x.death_ms.has_value(), x.trouble, x.run)
-           < std::tuple(y.death_ms.has_value(), y.trouble, y.run);
+  if (out.empty()) return fail(errc::invalid_argument, why);
+  std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) {
+    return a.validation_pr_auc > b.validation_pr_auc;
   });
-  for (size_t i = 0; i < order.size(); ++i) fold[order[i]] = i % folds;
-  return fold;
-}
-
-struct held_out {
-  std::vector<size_t> rows;
-  std::vector<double> scores; ///< parallel
-};
-
-/// Scores of every row by a machine that did not see its run. Folds that can not be trained are
-/// left out.
-held_out score_held_out(const dataset& from, const std::vector<size_t>& fold, size_t kind,
-                        const training_options& options) {
-  held_out out;
-  for (size_t f = 0; f < options.folds; ++f) {
-    std::vector<size_t> others, own;
-    for (size_t i = 0; i < from.size(); ++i) (fold[from.run[i]] == f ? own : others).push_back(i);
-    auto chosen = choose_rows(from, others, options.rows_max * 2 / 3).rows;
-    auto typical = typical_values(from, chosen);
-    auto machine = train_kind(kind, gather(from, chosen, typical), std::max(10u, options.trees / 5),
-                              options.seed + f + 1);
-    if (!machine) continue;
-    for (size_t i : own) {
-      out.rows.push_back(i);
-      out.scores.push_back((*machine)->score(complete(from.row(i), typical)));
-    }
-  }
   return out;
 }
 
-calibration fit_without(const dataset& from, const std::vector<size_t>& fold,
-                        const held_out& scored, size_t left_out) {
-  std::vector<scored_label> rows;
-  for (size_t k = 0; k < scored.rows.size(); ++k) {
-    size_t i = scored.rows[k];
-    if (fold[from.run[i]] != left_out)
-      rows.push_back({scored.scores[k], from.labels[i], from.weight[i], from.run[i]});
-  }
-  return calibration::fit(std::move(rows));
+json figures_of(const judgement& j) {
+  json out;
+  for (const auto& f : figures(j)) out[f.key] = number(f.value.value);
+  return out;
 }
 
-evaluation judge(const dataset& from, const std::vector<size_t>& fold, const held_out& scored,
-                 const training_options& options, double horizon_s) {
-  std::vector<calibration> by_fold;
-  for (size_t f = 0; f < options.folds; ++f) by_fold.push_back(fit_without(from, fold, scored, f));
-  std::vector<judged_row> rows;
-  for (size_t k = 0; k < scored.rows.size(); ++k) {
-    size_t i = scored.rows[k];
-    const auto& run = from.runs[from.run[i]];
-    rows.push_back({run.run, from.node[i], from.time_ms[i],
-                    by_fold[fold[from.run[i]]].probability(scored.scores[k]), from.labels[i],
-                    from.weight[i]});
-  }
-  return evaluate_by_run(std::move(rows), from.outcomes(), horizon_s, options.threshold);
+result<json> report_of(const std::vector<study_machine>& machines, int64_t horizon_ms,
+                       const training_options& options) {
+  const auto& best = machines.front();
+  question q;
+  q.horizon_ms = horizon_ms;
+  q.threshold = options.warning_at > 0 ? options.warning_at : best.threshold;
+  q.step_ms = options.every_ms;
+  q.bootstrap.replicates = 2; // values are wanted, not intervals
+  auto judged = judge(best.validation, q);
+  if (!judged) return tl::unexpected<error>(judged.error());
+  json out{{"horizon_s", static_cast<double>(horizon_ms) / 1000},
+           {"kind", best.kind},
+           {"features", best.features},
+           {"calibrated_by", best.calibrated.method},
+           {"threshold", best.threshold},
+           {"hyper", best.hyper},
+           {"validation", figures_of(*judged)},
+           {"kinds", json::object()}};
+  for (const auto& m : machines)
+    out["kinds"][m.kind] = {{"pr_auc", number(m.validation_pr_auc)},
+                            {"brier", number(m.validation_brier)}};
+  char why[200];
+  std::snprintf(why, sizeof why, "%s has the highest PR-AUC on validation, %.3f", best.kind.c_str(),
+                best.validation_pr_auc);
+  out["why"] = why;
+  return out;
+}
+
+json history_report(const history& from, const examples& rows, const training_options& options) {
+  std::set<uint32_t> failed;
+  size_t failures = 0;
+  for (const auto& e : from.events)
+    if (e.what == happening::failure) {
+      ++failures;
+      failed.insert(e.node);
+    }
+  auto [first, last] = std::minmax_element(rows.time_ms.begin(), rows.time_ms.end());
+  return {{"history", from.name},
+          {"nodes", from.nodes.size()},
+          {"failures", failures},
+          {"failed_nodes", failed.size()},
+          {"rows", rows.size()},
+          {"features", rows.width()},
+          {"from_ms", *first},
+          {"until_ms", *last},
+          {"every_ms", options.every_ms},
+          {"rule", name_of(options.rule)},
+          {"seed", options.study.seed}};
+}
+
+result<void> check_options(const training_options& options) {
+  const auto& h = options.horizons_ms;
+  if (h.empty() || h.size() > horizons_max)
+    return fail(errc::invalid_argument, "1 to 8 horizons are needed");
+  if (*std::min_element(h.begin(), h.end()) < 1)
+    return fail(errc::invalid_argument, "a horizon must be above 0");
+  if (std::set<int64_t>(h.begin(), h.end()).size() != h.size())
+    return fail(errc::invalid_argument, "two horizons are the same");
+  return {};
+}
+
+struct taken_rows {
+  examples rows;
+  time_scales scales;
+};
+result<taken_rows> take_rows(const history& from, schema_ptr schema,
+                             const training_options& options, const study_progress& tell) {
+  double horizon_s = static_cast<double>(options.horizons_ms.front()) / 1000;
+  double stale_s = options.stale_after_s > 0
+                       ? options.stale_after_s
+                       : stale_decisions * static_cast<double>(options.every_ms) / 1000;
+  auto windows = options.windows_s.empty() ? default_windows(horizon_s) : options.windows_s;
+  auto scales = make_scales(std::move(windows), horizon_s, stale_s);
+  example_options taking;
+  taking.every_ms = options.every_ms;
+  taking.phase_ms = options.phase_ms;
+  taking.healthy_share = options.healthy_share;
+  taking.near_ms = *std::max_element(options.horizons_ms.begin(), options.horizons_ms.end());
+  auto rows = make_examples(from, std::move(schema), scales, taking, [&](double done) {
+    if (tell) tell("features", done);
+  });
+  if (!rows) return tl::unexpected<error>(rows.error());
+  if (rows->size() == 0) return fail(errc::invalid_argument, "the history gives no rows");
+  return taken_rows{std::move(*rows), std::move(scales)};
 }
 } // namespace
 
-result<model> train(const dataset& from, const time_scales& scales,
-                    const training_options& options) {
-  auto deaths = std::count_if(from.runs.begin(), from.runs.end(),
-                              [](const auto& r) { return r.death_ms.has_value(); });
-  if (from.runs.size() < 3 || deaths < 2)
-    return fail(errc::invalid_argument,
-                "training needs at least 3 runs, 2 of them with a death; there are "
-                    + std::to_string(from.runs.size()) + " and " + std::to_string(deaths));
-  auto fold = deal_runs(from, options.folds);
-  std::array<held_out, kinds.size()> scored;
-  std::array<evaluation, kinds.size()> judged;
-  for (size_t kind = 0; kind < kinds.size(); ++kind) {
-    scored[kind] = score_held_out(from, fold, kind, options);
-    judged[kind] = judge(from, fold, scored[kind], options, scales.horizon_s);
-  }
-  size_t best = judged[1].pr_auc > judged[0].pr_auc
-                    ? 1
-                    : 0; // the forest unless the other is really better; NaN is not
-  std::vector<size_t> all(from.size());
-  std::iota(all.begin(), all.end(), size_t{0});
-  auto chosen = choose_rows(from, all, options.rows_max).rows;
-  auto typical = typical_values(from, chosen);
-  auto machine = train_kind(best, gather(from, chosen, typical), options.trees, options.seed);
-  if (!machine) return tl::unexpected<error>(machine.error());
+std::vector<double> default_windows(double horizon_s) {
+  return {horizon_s / 4, horizon_s, horizon_s * 7};
+}
 
-  nlohmann::ordered_json report{
-      {"kind", kinds[best]},
-      {"runs", from.runs.size()},
-      {"deaths", deaths},
-      {"rows", from.size()},
-      {"rows_used", chosen.size()},
-      {"rows_censored", from.censored},
-      {"bad_lines", from.bad_lines},
-      {"skipped", from.skipped},
-      {"validation", nlohmann::ordered_json::parse(to_json(judged[best]))}};
-  report["compared"] = nlohmann::ordered_json::object();
-  for (size_t kind = 0; kind < kinds.size(); ++kind)
-    report["compared"][kinds[kind]] = {{"roc_auc", judged[kind].roc_auc},
-                                       {"pr_auc", judged[kind].pr_auc},
-                                       {"brier", judged[kind].brier},
-                                       {"event_recall", judged[kind].event_recall}};
-  return model(service_schema(), scales, std::move(typical), std::move(*machine),
-               fit_without(from, fold, scored[best], SIZE_MAX), report.dump());
+result<model> train(const history& from, schema_ptr schema, const training_options& given,
+                    const study_progress& tell) {
+  if (auto good = check_options(given); !good) return tl::unexpected<error>(good.error());
+  auto options = given;
+  if (options.every_ms == 0) options.every_ms = options.horizons_ms.front();
+  auto taken = take_rows(from, schema ? std::move(schema) : history_schema(from), options, tell);
+  if (!taken) return tl::unexpected<error>(taken.error());
+  const auto& rows = taken->rows;
+  auto d = deal(from, rows, options.machine, options.group);
+  auto report = history_report(from, rows, options);
+  report["horizons"] = json::array();
+  std::vector<horizon_machine> horizons;
+  std::vector<double> typical;
+  auto ascending = options.horizons_ms;
+  std::sort(ascending.begin(), ascending.end());
+  for (auto horizon_ms : ascending) {
+    auto study = options.study;
+    study.horizon_ms = horizon_ms;
+    auto split = split_for(rows, d, options, horizon_ms);
+    if (!split) return tl::unexpected<error>(split.error());
+    auto machines = contest(rows, *split, study, tell);
+    if (!machines) return tl::unexpected<error>(machines.error());
+    auto one = report_of(*machines, horizon_ms, options);
+    if (!one) return tl::unexpected<error>(one.error());
+    report["horizons"].push_back(std::move(*one));
+    auto& best = machines->front();
+    horizons.push_back({static_cast<double>(horizon_ms) / 1000, std::move(best.machine),
+                        std::move(best.calibrated.chosen), best.threshold});
+    if (horizon_ms == options.horizons_ms.front())
+      typical = typical_values(rows, split->known, horizon_ms);
+  }
+  return model(rows.schema, taken->scales, std::move(typical), std::move(horizons), report.dump());
 }
 
 time_scales scales_of(const prediction_settings& settings) {
   return make_scales(settings.windows_s, settings.horizon_s, settings.stale_after_s);
-}
-
-result<model> train_on_recordings(const prediction_settings& settings, double threshold) {
-  auto scales = scales_of(settings);
-  // A row a scoring round, but no more than some forty of a horizon: neighbours tell the same.
-  auto step_ms =
-      std::max<int64_t>(settings.scoring_ms, static_cast<int64_t>(settings.horizon_s * 1000 / 40));
-  auto rows = load_dataset(settings.recordings, settings.exclude_runs, scales, step_ms);
-  if (!rows) return tl::unexpected<error>(rows.error());
-  training_options options;
-  options.trees = settings.trees;
-  options.rows_max = settings.train_rows_max;
-  options.threshold = threshold;
-  return train(*rows, scales, options);
 }
 
 } // namespace harbinger::predict

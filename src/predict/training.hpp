@@ -1,35 +1,58 @@
 #pragma once
 
-/// From labelled rows to a model. Deterministic: the same dataset and options give the same bytes.
+/// From a history to a model. Deterministic: the same history, schema and options give the same
+/// bytes.
 
-#include "core/result.hpp"
+#include <string>
+#include <vector>
+
 #include "core/settings.hpp"
-#include "predict/dataset.hpp"
+#include "history/history.hpp"
 #include "predict/model.hpp"
+#include "predict/study.hpp"
 
 namespace harbinger::predict {
 
+/// How the machines that choose and calibrate are kept apart from those that learn.
+enum class validation_rule : uint8_t {
+  later,  ///< the last part of the time validates, a horizon after what is learned from
+  groups, ///< each group of machines in turn validates (study.hpp: cross_split_of)
+};
+constexpr auto enum_names(validation_rule) { return std::array{"later", "groups"}; }
+
 struct training_options {
-  uint32_t trees = 60;
-  size_t rows_max = 4000;
-  uint64_t seed = 1;
-  size_t folds = 3; ///< of runs
-  double threshold =
-      0.5; ///< what the report counts as a warning (zones.enter_at); nothing is chosen by it
+  std::vector<int64_t> horizons_ms; ///< 1..8, at least 1 ms; the first is that of the scales
+  std::vector<double> windows_s;    ///< as make_scales; empty: default_windows of the first horizon
+  double stale_after_s = 0;         ///< 0: three decisions
+  int64_t every_ms = 0;             ///< between two decisions about a node; 0: the first horizon
+  int64_t phase_ms = 0;
+  double healthy_share = 1; ///< of the rows far from a failure that is kept; others are weighed for
+  validation_rule rule = validation_rule::later;
+  double validation_share = 0.2; ///< of `later`
+  std::string group;             ///< attribute that names a group; empty: the fleet
+  std::string machine; ///< attribute whose nodes stay together; empty: each node for itself
+  /// Of the figures in the report; 0: each machine's own threshold.
+  double warning_at = 0;
+  study_options study; ///< its horizon is not used
 };
 
-/// Runs are dealt to folds, evenly by kind of trouble. Each fold's rows are scored by machines
-/// trained on the others; on these scores, of runs the machine never saw, forest and logistic are
-/// compared (area under precision-recall), and the winner is calibrated. The report's figures come
-/// from calibrations that leave the judged fold out. The model itself is trained on all runs.
-/// invalid_argument: fewer than 3 runs, or fewer than 2 runs with a death or 1 healthy row.
-result<model> train(const dataset& from, const time_scales& scales,
-                    const training_options& options);
+/// A quarter of the horizon, the horizon, seven horizons.
+std::vector<double> default_windows(double horizon_s);
 
-/// The windows and horizon that the settings ask for.
+/// For each horizon every kind is tried, and the best on validation (average precision) is taken.
+/// `schema`: which features; null: history_schema(from).
+///
+/// The report (JSON) says on what it was trained (history, nodes, rows, failures, from and until
+/// when), and for each horizon: which kind and why, what each kind reached, features,
+/// hyper-parameters, calibration, threshold, base rate, and the figures of judgement.hpp on
+/// validation rows (the machine that judged them did not learn from them; the calibration did, so
+/// those are a little flattering).
+/// invalid_argument, with the reason, when the history has too little of something: 2 machines with
+/// a failure, 1 healthy row.
+result<model> train(const history& from, schema_ptr schema, const training_options& options,
+                    const study_progress& tell = {});
+
+/// The windows and the first horizon that the settings ask for.
 time_scales scales_of(const prediction_settings& settings);
-/// Loads settings.recordings without settings.exclude_runs and trains on them. not_found: no such
-/// directory or no usable run.
-result<model> train_on_recordings(const prediction_settings& settings, double threshold);
 
 } // namespace harbinger::predict

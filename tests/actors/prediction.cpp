@@ -14,7 +14,7 @@
 #include "actors/node/telemetry_publisher.hpp"
 #include "actors/telemetry_bridge.hpp"
 #include "actors/telemetry_ingestor.hpp"
-#include "predict/training.hpp"
+#include "predict/recorded_training.hpp"
 #include "tests/support/synthetic_runs.hpp"
 
 using namespace harbinger;

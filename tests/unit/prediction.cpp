@@ -13,7 +13,7 @@
 #include "predict/evaluation.hpp"
 #include "predict/heuristic.hpp"
 #include "predict/predictor.hpp"
-#include "predict/training.hpp"
+#include "predict/recorded_training.hpp"
 
 using namespace harbinger;
 using namespace harbinger::predict;
@@ -37,7 +37,7 @@ const dataset& twenty_runs() {
 
 const model& trained() {
   static const auto m = [] {
-    training_options options;
+    recorded_training_options options;
     options.trees = 24;
     options.rows_max = 1200;
     auto out = train(twenty_runs(), scales, options);
@@ -260,7 +260,7 @@ BOOST_AUTO_TEST_CASE(forest_and_logistic_learn_and_survive_their_bytes) {
 }
 
 BOOST_AUTO_TEST_CASE(training_twice_gives_the_same_bytes) {
-  training_options options;
+  recorded_training_options options;
   options.trees = 6;
   options.rows_max = 400;
   BOOST_TEST(train(twenty_runs(), scales, options)->serialize()

@@ -10,6 +10,7 @@ int run_campaign(int argc, char** argv); ///< campaign.cpp
 int run_demo(int argc, char** argv);     ///< demo.cpp
 int run_bench(int argc, char** argv);    ///< bench.cpp
 int run_dataset(int argc, char** argv);  ///< dataset.cpp
+int run_train(int argc, char** argv);    ///< train.cpp
 int run_evaluate(int argc, char** argv); ///< evaluate.cpp
 
 } // namespace harbinger

@@ -162,6 +162,7 @@ int (*own_parser(const char* name))(int, char**) {
   if (std::strcmp(name, "campaign") == 0) return run_campaign;
   if (std::strcmp(name, "bench") == 0) return run_bench;
   if (std::strcmp(name, "dataset") == 0) return run_dataset;
+  if (std::strcmp(name, "train") == 0) return run_train;
   if (std::strcmp(name, "evaluate") == 0) return run_evaluate;
   return nullptr;
 }
@@ -205,6 +206,7 @@ int main(int argc, char** argv) {
                      "record telemetry of nodes in trouble, to train on (see campaign --help)");
   app.add_subcommand("bench", "measure, each against its opponent (see bench --help)");
   app.add_subcommand("dataset", "histories of machines, from CSV tables (see dataset --help)");
+  app.add_subcommand("train", "a model from a history (see train --help)");
   app.add_subcommand("evaluate",
                      "how well failures would have been predicted (see evaluate --help)");
   try {
@@ -213,8 +215,8 @@ int main(int argc, char** argv) {
     return app.exit(e) == 0 ? 0 : to_int(exit_code::usage);
   }
   if (!todo) {
-    std::cerr << "harbinger: put options of demo, campaign, bench, dataset and evaluate behind "
-                 "their name\n";
+    std::cerr << "harbinger: put options of demo, campaign, bench, dataset, train and evaluate "
+                 "behind their name\n";
     return to_int(exit_code::usage);
   }
   return to_int(todo());
