@@ -128,7 +128,7 @@ private:
 
   calibration_drift_options options_;
   node_map nodes_;
-  std::deque<open_prediction> open_;      ///< in the order in which they were taken
+  std::deque<open_prediction> open_;      ///< as they were taken; each waits for those before it
   std::vector<open_prediction> awaiting_; ///< horizon passed, node not seen since
   std::array<sums, bin_count> bins_{};
   double variance_ = 0;

@@ -27,7 +27,7 @@ struct past_case {
   int64_t time_ms = 0;
   bool failed = false;      ///< within the horizon
   bool then_failed = false; ///< its life ended with a failure, be it within the horizon or later
-  int64_t after_ms = 0;     ///< until it failed; else how long it is known to have lived on
+  int64_t after_ms = 0;     ///< until that failure; else how long it is known to have lived
   std::string label;        ///< of a failure: its cause; may be empty
   double probability = 0;   ///< that the model gave then
   friend bool operator==(const past_case&, const past_case&) = default;
