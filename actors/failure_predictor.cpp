@@ -107,7 +107,7 @@ failure_predictor_actor::behavior_type failure_predictor(failure_predictor_self 
         if (!take_catalog(self, ctx, names::failure_predictor, s.catalog, news)) return;
         std::vector<node_row> nodes;
         for (const auto& [id, row] : s.catalog.nodes()) nodes.push_back(row);
-        s.logic->set_nodes(nodes, true);
+        s.logic->set_nodes(nodes, true, self->clock().now());
       },
       [=](const model_ready& news) { load_model(self, ctx, news.path, true); },
       [=](const tick& t) {

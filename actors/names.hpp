@@ -12,6 +12,7 @@ namespace harbinger::names {
 inline constexpr auto telemetry_bridge = "telemetry_bridge";
 inline constexpr auto telemetry_ingestor = "telemetry_ingestor";
 inline constexpr auto failure_predictor = "failure_predictor";
+inline constexpr auto model_keeper = "model_keeper";
 inline constexpr auto model_trainer = "model_trainer";
 inline constexpr auto zone_manager = "zone_manager";
 inline constexpr auto prefetch_coordinator = "prefetch_coordinator";

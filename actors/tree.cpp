@@ -9,6 +9,7 @@
 #include "actors/failure_predictor.hpp"
 #include "actors/head_node_bridge.hpp"
 #include "actors/metrics_exporter.hpp"
+#include "actors/model_keeper.hpp"
 #include "actors/model_trainer.hpp"
 #include "actors/names.hpp"
 #include "actors/node/copy_receiver.hpp"
@@ -105,6 +106,7 @@ supervisor_plan central_tree(const context_ptr& ctx) {
                subtree("prediction", ctx,
                        {
                            child(names::failure_predictor, ctx, failure_predictor),
+                           child(names::model_keeper, ctx, model_keeper),
                            child<detached>(names::model_trainer, ctx, model_trainer),
                            child(names::telemetry_ingestor, ctx, telemetry_ingestor),
                            child(names::telemetry_bridge, ctx, telemetry_bridge),

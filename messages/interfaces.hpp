@@ -42,6 +42,10 @@ HARBINGER_LOCAL(telemetry_received)
 HARBINGER_LOCAL(samples_accepted)
 HARBINGER_LOCAL(risk_updated)
 HARBINGER_LOCAL(model_ready)
+HARBINGER_LOCAL(model_wanted)
+HARBINGER_LOCAL(train_model)
+HARBINGER_LOCAL(trainer_started)
+HARBINGER_LOCAL(model_trained)
 HARBINGER_LOCAL(zone_map)
 HARBINGER_LOCAL(event)
 HARBINGER_LOCAL(data_request)
@@ -93,10 +97,22 @@ using failure_predictor_actor = caf::typed_actor<
   // "risk" [node]
   replies_to<show_request>::with<show_reply>>;
 
-/// Trains on recorded history in the background (detached), then tells failure_predictor.
-using model_trainer_actor = caf::typed_actor<
-  // Train now, if there is something new to train on.
+/// The registry of models: which is in use, when to train, what came of it.
+using model_keeper_actor = caf::typed_actor<
+  // failure_predictor started: tell it what to use.
+  reacts_to<model_wanted>,
+  // From model_trainer: it is there, and knows of no order; and what came of one.
+  reacts_to<trainer_started>,
+  reacts_to<model_trained>,
+  // Failures are a reason to train.
+  reacts_to<catalog_changed>,
   reacts_to<tick>,
+  // "model" [list | show [V] | promote V | rollback | diff A B | retrain]
+  replies_to<show_request>::with<show_reply>>;
+
+/// Trains in the background (detached) when model_keeper orders it.
+using model_trainer_actor = caf::typed_actor<
+  reacts_to<train_model>,
   replies_to<show_request>::with<show_reply>>;
 
 /// Risks to zones, with hysteresis and brake; tells placement_manager, prefetch_coordinator,

@@ -48,10 +48,30 @@ struct risk_updated {
   std::vector<node_risk> risks;
 };
 
-/// A better model is on disk and passed its checks: load it. Local.
+/// Use this model: it is on disk and passed its checks. Local.
 struct model_ready {
   std::string path;
   std::string version;
+};
+/// Which model is to be used? From failure_predictor at its start. Local.
+struct model_wanted {};
+
+/// Train. Local.
+struct train_model {
+  std::string champion_file; ///< to be challenged; empty: there is none
+  unix_ms champion_until;    ///< newest of the service's own rows it learned from; 0: none
+  std::string why;
+};
+/// A trainer that knows of no order is there. Local.
+struct trainer_started {};
+/// What came of an order. Local.
+struct model_trained {
+  std::string file; ///< the model, now the receiver's; empty: there is none
+  std::string trained_on;
+  unix_ms trained_until;
+  bool promote = false;
+  std::string words; ///< how it ended
+  double seconds = 0;
 };
 
 } // namespace harbinger

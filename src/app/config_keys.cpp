@@ -51,18 +51,19 @@ void central_keys(std::vector<config_key>& k) {
                        "a command to a node that has no answer by then failed, and is sent again"},
                       50, minute_ms, FIELD(control.command_timeout_ms)));
 
-  k.push_back(text({"prediction.recordings", central, restart, "",
-                    "directory of recorded runs to train on at start; empty: no training"},
-                   "", any_text, FIELD(prediction.recordings)));
-  k.push_back(texts({"prediction.exclude_runs", central, restart, "",
-                     "names of recorded runs that are never trained on"},
-                    FIELD(prediction.exclude_runs)));
-  k.push_back(text({"prediction.model", central, restart, "",
-                    "model file to load, and to write after training; empty: <state_dir>/model"},
-                   "", any_text, FIELD(prediction.model)));
+  k.push_back(texts({"prediction.histories", central, restart, "",
+                     "directories of recorded histories that every model learns from, beside what "
+                     "the service itself has kept"},
+                    FIELD(prediction.histories)));
+  k.push_back(texts({"prediction.exclude_fleets", central, restart, "",
+                     "fleets of these histories that are never trained on"},
+                    FIELD(prediction.exclude_fleets)));
   k.push_back(number(
       {"prediction.horizon_s", central, restart, "s", "how far ahead a failure is predicted"}, 1,
       30 * day_s, FIELD(prediction.horizon_s)));
+  k.push_back(numbers({"prediction.more_horizons_s", central, restart, "s",
+                       "risks within these times are shown too"},
+                      1, 30 * day_s, 7, FIELD(prediction.more_horizons_s)));
   k.push_back(integer(
       {"prediction.scoring_ms", central, restart, "ms", "how often every node gets a new risk"}, 50,
       10 * minute_ms, FIELD(prediction.scoring_ms)));
@@ -72,11 +73,24 @@ void central_keys(std::vector<config_key>& k) {
   k.push_back(numbers(
       {"prediction.windows_s", central, restart, "s", "lengths of the feature windows, growing"},
       0.1, 30 * day_s, 8, FIELD(prediction.windows_s)));
-  k.push_back(integer({"prediction.trees", central, restart, "", "trees in the forest"}, 1, 1000,
-                      FIELD(prediction.trees)));
+  k.push_back(texts({"prediction.models", central, restart, "",
+                     "kinds that compete when training: logistic, forest, network, boosting"},
+                    FIELD(prediction.models)));
+  k.push_back(integer({"prediction.search", central, restart, "",
+                       "tries of hyper-parameters a kind; 1: the usual ones"},
+                      1, 1000, FIELD(prediction.search)));
   k.push_back(integer(
       {"prediction.train_rows_max", central, restart, "rows", "most rows that a training uses"},
       100, 1'000'000, FIELD(prediction.train_rows_max)));
+  k.push_back(number({"prediction.retrain_every_s", central, restart, "s",
+                      "a challenger to the model in use is trained so often; 0: never"},
+                     0, 365 * day_s, FIELD(prediction.retrain_every_s)));
+  k.push_back(integer({"prediction.retrain_after_failures", central, restart, "",
+                       "and when so many nodes have failed since; 0: never"},
+                      0, 1'000'000, FIELD(prediction.retrain_after_failures)));
+  k.push_back(number({"prediction.retrain_pause_s", central, restart, "s",
+                      "at least so long between two trainings that nobody asked for"},
+                     0, 365 * day_s, FIELD(prediction.retrain_pause_s)));
   k.push_back(text({"prediction.record_file", central, restart, "",
                     "accepted telemetry is appended to this file, to train on later; empty: off"},
                    "", any_text, FIELD(prediction.record_file)));

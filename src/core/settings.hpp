@@ -27,15 +27,20 @@ struct control_settings {
 };
 
 struct prediction_settings {
-  std::string recordings; ///< directory of recorded runs to train on; empty: no training
-  std::vector<std::string> exclude_runs; ///< names of runs never trained on
-  std::string model; ///< model file to load (and to write after training); empty: <state_dir>/model
+  /// Directories of recorded histories that every model learns from; empty: only from its own
+  std::vector<std::string> histories;
+  std::vector<std::string> exclude_fleets; ///< of these histories, never trained on
   double horizon_s = 3600;
+  std::vector<double> more_horizons_s; ///< risks within these are shown too
   uint32_t scoring_ms = 1000;
   double stale_after_s = 10;                       ///< input older than this widens the uncertainty
   std::vector<double> windows_s = {60, 600, 3600}; ///< feature windows
-  uint32_t trees = 60;
-  uint32_t train_rows_max = 4000;
+  std::vector<std::string> models = {"logistic", "forest", "boosting"}; ///< kinds that compete
+  uint32_t search = 1;            ///< tries of hyper-parameters a kind; 1: the usual ones
+  uint32_t train_rows_max = 4000; ///< rows that a machine learns from
+  double retrain_every_s = 86400; ///< 0: not by schedule
+  uint32_t retrain_after_failures = 1; ///< 0: not because of failures
+  double retrain_pause_s = 600;        ///< at least, between two trainings nobody asked for
   /// Accepted telemetry is appended to this file (src/predict/recordings.hpp); empty: off
   std::string record_file;
 };

@@ -6,7 +6,7 @@ std::string attribute_of(const history_node& node, const std::string& name,
                          const std::string& otherwise) {
   if (name.empty()) return otherwise;
   auto it = node.attributes.find(name);
-  return it == node.attributes.end() ? "" : it->second;
+  return it == node.attributes.end() ? otherwise : it->second;
 }
 } // namespace
 

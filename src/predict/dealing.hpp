@@ -17,8 +17,8 @@ struct dealing {
   std::vector<split_row> rows;             ///< by example
 };
 
-/// `machine`: the attribute that names what must stay together; empty: each node for itself.
-/// `group`: the attribute that names a group; empty: the fleet. A node without it is in group "".
+/// `machine`: the attribute that names what must stay together; a node without it stands for itself.
+/// `group`: the attribute that names a group; a node without it belongs to that of its fleet.
 dealing deal(const history& from, const examples& rows, const std::string& machine,
              const std::string& group);
 

@@ -39,6 +39,10 @@ inline constexpr size_t horizons_max = 8;
 
 /// Bytes that belong to a model and are of use beside it, by name (profile.hpp, cases.hpp).
 using model_parts = std::map<std::string, std::string>;
+namespace model_part {
+inline constexpr const char* profile = "profile"; ///< feature_profile of what it learned from
+inline constexpr const char* cases = "cases";     ///< case_base, of that profile
+} // namespace model_part
 
 class model {
 public:

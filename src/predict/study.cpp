@@ -315,6 +315,7 @@ result<study_machine> learn(const examples& from, const study_split& split, cons
   out.hyper = common_of(std::move(tried->used));
   if (auto judged = judge_on_validation(from, validation, known, tried->scores, out); !judged)
     return tl::unexpected<error>(judged.error());
+  out.validation_rows = std::move(validation);
   if (tell) tell(kind + ": learning from all rows", 0.95);
   auto rows = gather(from, split.known, options.horizon_ms, options.training_rows, options.seed,
                      chosen->features);

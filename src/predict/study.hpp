@@ -44,7 +44,10 @@ struct study_machine {
   double threshold = 0.5;               ///< best F1 on validation
   double validation_pr_auc = undefined; ///< by which the best kind is chosen
   double validation_brier = undefined;
-  judged_rows validation; ///< what was said of rows it had not learned from; machines by node index
+  /// What was said of rows it had not learned from, and which those are (indices of examples);
+  /// machines by node index.
+  judged_rows validation;
+  std::vector<size_t> validation_rows;
 };
 
 /// A machine that learned from `train` is tried on `validation`. Indices of examples whose label is

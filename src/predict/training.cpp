@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include <nlohmann/json.hpp>
 
+#include "predict/cases.hpp"
 #include "predict/dealing.hpp"
+#include "predict/profile.hpp"
 
 namespace harbinger::predict {
 namespace {
@@ -136,6 +139,35 @@ result<void> check_options(const training_options& options) {
   return {};
 }
 
+/// Profile and cases; and the report learns which metrics the machine looks at.
+result<model_parts> parts_of(const history& from, const examples& rows, const study_split& split,
+                             const study_machine& best, const training_options& options,
+                             json& report) {
+  auto horizon_ms = options.horizons_ms.front();
+  auto weights = importances(rows, split.known, best, horizon_ms, options.study.seed);
+  report["importances"] = json::array();
+  for (const auto& w : weights)
+    report["importances"].push_back({{"metric", w.metric}, {"pr_auc_lost", w.lost}});
+  auto made = make_profile(rows, split.known);
+  if (!made) return tl::unexpected<error>(made.error());
+  auto profile = std::make_shared<const feature_profile>(std::move(*made));
+  auto probability = score_rows(rows, split.known, best).probability;
+  std::map<size_t, double> honest;
+  for (size_t k = 0; k < best.validation_rows.size(); ++k)
+    honest[best.validation_rows[k]] = best.validation.rows[k].probability;
+  for (size_t k = 0; k < split.known.size(); ++k)
+    if (auto it = honest.find(split.known[k]); it != honest.end()) probability[k] = it->second;
+  case_options wanted;
+  wanted.horizon_ms = horizon_ms;
+  wanted.alarm_at = options.warning_at > 0 ? options.warning_at : best.threshold;
+  wanted.label_attribute = options.cause;
+  auto cases = make_cases({from, rows, split.known, probability}, profile,
+                          feature_weights(*rows.schema, weights), wanted);
+  if (!cases) return tl::unexpected<error>(cases.error());
+  return model_parts{{model_part::profile, profile->serialize()},
+                     {model_part::cases, cases->serialize()}};
+}
+
 struct taken_rows {
   examples rows;
   time_scales scales;
@@ -179,6 +211,7 @@ result<model> train(const history& from, schema_ptr schema, const training_optio
   report["horizons"] = json::array();
   std::vector<horizon_machine> horizons;
   std::vector<double> typical;
+  model_parts parts;
   auto ascending = options.horizons_ms;
   std::sort(ascending.begin(), ascending.end());
   for (auto horizon_ms : ascending) {
@@ -192,16 +225,17 @@ result<model> train(const history& from, schema_ptr schema, const training_optio
     if (!one) return tl::unexpected<error>(one.error());
     report["horizons"].push_back(std::move(*one));
     auto& best = machines->front();
+    if (horizon_ms == options.horizons_ms.front()) {
+      typical = typical_values(rows, split->known, horizon_ms);
+      auto made = parts_of(from, rows, *split, best, options, report);
+      if (!made) return tl::unexpected<error>(made.error());
+      parts = std::move(*made);
+    }
     horizons.push_back({static_cast<double>(horizon_ms) / 1000, std::move(best.machine),
                         std::move(best.calibrated.chosen), best.threshold});
-    if (horizon_ms == options.horizons_ms.front())
-      typical = typical_values(rows, split->known, horizon_ms);
   }
-  return model(rows.schema, taken->scales, std::move(typical), std::move(horizons), report.dump());
-}
-
-time_scales scales_of(const prediction_settings& settings) {
-  return make_scales(settings.windows_s, settings.horizon_s, settings.stale_after_s);
+  return model(rows.schema, taken->scales, std::move(typical), std::move(horizons), report.dump(),
+               std::move(parts));
 }
 
 } // namespace harbinger::predict

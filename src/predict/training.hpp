@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "core/settings.hpp"
 #include "history/history.hpp"
 #include "predict/model.hpp"
 #include "predict/study.hpp"
@@ -33,6 +32,7 @@ struct training_options {
   std::string machine; ///< attribute whose nodes stay together; empty: each node for itself
   /// Of the figures in the report; 0: each machine's own threshold.
   double warning_at = 0;
+  std::string cause;   ///< attribute that says why a node failed, where failures have no code
   study_options study; ///< its horizon is not used
 };
 
@@ -47,12 +47,11 @@ std::vector<double> default_windows(double horizon_s);
 /// hyper-parameters, calibration, threshold, base rate, and the figures of judgement.hpp on
 /// validation rows (the machine that judged them did not learn from them; the calibration did, so
 /// those are a little flattering).
+/// Parts of the model: model_part::profile and model_part::cases, both of the first horizon. Cases
+/// carry the probability that validation gave, where there was one.
 /// invalid_argument, with the reason, when the history has too little of something: 2 machines with
 /// a failure, 1 healthy row.
 result<model> train(const history& from, schema_ptr schema, const training_options& options,
                     const study_progress& tell = {});
-
-/// The windows and the first horizon that the settings ask for.
-time_scales scales_of(const prediction_settings& settings);
 
 } // namespace harbinger::predict

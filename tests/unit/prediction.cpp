@@ -62,7 +62,7 @@ std::vector<node_row> six_nodes() {
 
 predictor make_predictor(bool with_model) {
   predictor out({scales});
-  out.set_nodes(six_nodes(), true);
+  out.set_nodes(six_nodes(), true, at(0));
   if (with_model) BOOST_REQUIRE(out.use(trained()));
   return out;
 }
@@ -152,10 +152,10 @@ BOOST_AUTO_TEST_CASE(a_dead_node_has_no_risk_and_a_new_life_starts_over) {
   play(p, run, *run.info.death_ms - 2000);
   auto dead = up(run.info.node.value.c_str());
   dead.state = node_state::dead;
-  p.set_nodes({dead}, false);
+  p.set_nodes({dead}, false, at(0));
   p.score(at(*run.info.death_ms));
   BOOST_TEST(p.risks().size() == 5u);
-  p.set_nodes({up(run.info.node.value.c_str(), 2)}, false);
+  p.set_nodes({up(run.info.node.value.c_str(), 2)}, false, at(0));
   p.score(at(*run.info.death_ms + 1000));
   BOOST_TEST(std::isinf(risk_of(p, run.info.node).input_age_s));
   // What the old life sends late does not count for the new one.
