@@ -1,9 +1,9 @@
 #pragma once
 
 /// Features and risk of every node (src/predict/predictor.hpp decides); each scoring period the
-/// newest risk of every node that is not dead goes to zone_manager. A restart loads the stored
-/// model again and learns features afresh from what comes in; until then nodes show "no telemetry",
-/// with full uncertainty.
+/// newest risk of every node that is not dead goes to zone_manager. A restart asks model_keeper
+/// for the model again and learns features afresh from what comes in; until then nodes show "no
+/// telemetry", with full uncertainty.
 
 #include <optional>
 
@@ -19,12 +19,10 @@ struct failure_predictor_state {
   catalog_view catalog;
   uint64_t round = 0;
   uint64_t updates = 0;
+  std::string drift; ///< what was said of it last; empty: the model fits
 };
 
-/// Where the model is kept: settings.prediction.model, or <state_dir>/model.
-std::string model_path(const settings& s);
-
-/// Show: "risk" (all nodes), "risk <node>" (one, with reasons and history).
+/// Show: "risk" (all nodes), "risk <node>" (one, with reasons, similar cases and history), "drift".
 failure_predictor_actor::behavior_type
 failure_predictor(failure_predictor_actor::stateful_pointer<failure_predictor_state> self,
                   context_ptr ctx);

@@ -7,6 +7,7 @@
 
 #include "actors/following.hpp"
 #include "actors/names.hpp"
+#include "history/time_text.hpp"
 #include "predict/model_diff.hpp"
 #include "predict/predictor.hpp"
 #include "predict/service_training.hpp"
@@ -171,11 +172,11 @@ void take_trained(model_keeper_self self, const context_ptr& ctx, const model_tr
   auto made = predict::model::load(news.file);
   std::error_code ignored;
   std::filesystem::remove(news.file, ignored);
-  auto version = made ? s.registry->add(*made,
-                                        {predict::model_origin::trained, news.trained_on,
-                                         news.trained_until.value},
-                                        wall_ms(ctx))
-                      : result<std::string>(tl::unexpected<error>(made.error()));
+  auto version =
+      made ? s.registry->add(
+          *made, {predict::model_origin::trained, news.trained_on, news.trained_until.value},
+          wall_ms(ctx))
+           : result<std::string>(tl::unexpected<error>(made.error()));
   tell_warnings(self, ctx);
   if (!version) {
     spdlog::warn("model_not_kept reason=\"{}\"", to_string(version.error()));
@@ -205,19 +206,26 @@ void follow_nodes(model_keeper_self self) {
   s.dead_known = true;
 }
 
+std::string refusal_of(const predict::registered_model& m) {
+  if (m.refusal == predict::model_refusal::none) return "";
+  auto out = std::string(name_of(m.refusal));
+  return m.refusal_detail.empty() ? out : out + ": " + m.refusal_detail;
+}
+
 json row_of(const predict::registered_model& m) {
-  return {m.version, name_of(m.state), name_of(m.origin), m.added_ms, m.trained_on, m.reason};
+  return {m.version,    name_of(m.state), name_of(m.origin), time_text(m.added_ms),
+          m.trained_on, refusal_of(m)};
 }
 
 show_reply show_models(const predict::model_registry& registry) {
   auto rows = json::array();
   for (const auto& m : registry.list()) rows.push_back(row_of(m));
-  return show_table({"version", "state", "origin", "added_ms", "trained_on", "reason"},
+  return show_table({"version", "state", "origin", "added", "trained_on", "refused"},
                     std::move(rows));
 }
 
 json promotion_of(const predict::promotion& p) {
-  return {{"time_ms", p.time_ms},
+  return {{"time", time_text(p.time_ms)},
           {"version", p.version},
           {"replaced", p.replaced},
           {"by", p.by},
@@ -248,10 +256,10 @@ show_reply show_model(const predict::model_registry& registry, const std::string
   json out{{"version", version},
            {"state", name_of(known->state)},
            {"origin", name_of(known->origin)},
-           {"added_ms", known->added_ms},
+           {"added", time_text(known->added_ms)},
            {"trained_on", known->trained_on},
            {"trained_until_ms", known->trained_until_ms},
-           {"reason", known->reason}};
+           {"refused", refusal_of(*known)}};
   auto m = registry.load(version);
   if (!m) return show_object(out);
   out["horizons_s"] = json::array();

@@ -1,8 +1,9 @@
 #pragma once
 
 /// Keeps the registry of models (<state_dir>/models, predict/registry.hpp): tells failure_predictor
-/// which one to use, decides when model_trainer trains (predict/retraining.hpp), takes what it made,
-/// and answers the console. At start: the champion; without one that fits the settings, a training.
+/// which one to use, decides when model_trainer trains (predict/retraining.hpp), takes what it
+/// made, and answers the console. At start: the champion; without one that fits the settings, a
+/// training.
 ///
 /// A restart reads the registry again; a training that was under way is asked for again.
 
@@ -22,9 +23,9 @@ struct model_keeper_state {
   std::optional<predict::model_registry> registry;
   std::optional<predict::retraining_plan> plan;
   std::optional<model_ready> in_use;
-  std::string training;                ///< why; empty: nothing is being trained
-  std::string condition = "starting";  ///< in words, for the console
-  std::string newest_words;            ///< how the newest training ended
+  std::string training;               ///< why; empty: nothing is being trained
+  std::string condition = "starting"; ///< in words, for the console
+  std::string newest_words;           ///< how the newest training ended
   std::set<std::pair<node_id, incarnation>> dead;
   bool dead_known = false; ///< the first catalog is no news
   catalog_view catalog;

@@ -28,8 +28,8 @@ model_trained train_as_asked(const settings& s, const train_model& asked) {
     if (!loaded) return failed(loaded.error());
     champion.emplace(std::move(*loaded));
   }
-  auto made = predict::train_for_service(s, champion ? &*champion : nullptr,
-                                         asked.champion_until.value);
+  auto made =
+      predict::train_for_service(s, champion ? &*champion : nullptr, asked.champion_until.value);
   if (!made) return failed(made.error());
   out.words = made->words;
   if (!made->challenger) return out;

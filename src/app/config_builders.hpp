@@ -203,15 +203,19 @@ config_key texts(outline o, Access access) {
 }
 
 template <class Access>
-config_key numbers(outline o, double min, double max, size_t count_max, Access access) {
+config_key numbers(outline o, double min, double max, size_t count_min, size_t count_max,
+                   Access access) {
   auto range =
-      "1.." + std::to_string(count_max) + " of " + number_text(min) + ".." + number_text(max);
+      std::to_string(count_min) + ".." + std::to_string(count_max) + " of " + number_text(min) + ".." + number_text(max);
   auto key = base_key(o, "list of numbers", range, access);
   key.set = [=](settings& s, const config_value& value) -> result<> {
     const auto* v = std::get_if<std::vector<double>>(&value);
+    static const std::vector<double> none; // an empty list has no type of its own
+    if (const auto* texts = std::get_if<std::vector<std::string>>(&value); texts && texts->empty())
+      v = &none;
     if (!v) return wrong_type("a list of numbers");
     auto inside = [&](double d) { return d >= min && d <= max; };
-    if (v->empty() || v->size() > count_max || !std::all_of(v->begin(), v->end(), inside))
+    if (v->size() < count_min || v->size() > count_max || !std::all_of(v->begin(), v->end(), inside))
       return fail(errc::invalid_argument, list_text(*v, number_text) + " is out of range " + range);
     access(s) = *v;
     return {};

@@ -63,7 +63,7 @@ void central_keys(std::vector<config_key>& k) {
       30 * day_s, FIELD(prediction.horizon_s)));
   k.push_back(numbers({"prediction.more_horizons_s", central, restart, "s",
                        "risks within these times are shown too"},
-                      1, 30 * day_s, 7, FIELD(prediction.more_horizons_s)));
+                      1, 30 * day_s, 0, 7, FIELD(prediction.more_horizons_s)));
   k.push_back(integer(
       {"prediction.scoring_ms", central, restart, "ms", "how often every node gets a new risk"}, 50,
       10 * minute_ms, FIELD(prediction.scoring_ms)));
@@ -72,7 +72,7 @@ void central_keys(std::vector<config_key>& k) {
                      0.1, day_s, FIELD(prediction.stale_after_s)));
   k.push_back(numbers(
       {"prediction.windows_s", central, restart, "s", "lengths of the feature windows, growing"},
-      0.1, 30 * day_s, 8, FIELD(prediction.windows_s)));
+      0.1, 30 * day_s, 1, 8, FIELD(prediction.windows_s)));
   k.push_back(texts({"prediction.models", central, restart, "",
                      "kinds that compete when training: logistic, forest, network, boosting"},
                     FIELD(prediction.models)));

@@ -27,10 +27,14 @@ constexpr topic topics[] = {
     {"control", "control", "connections of nodes and clients", names::head_node_bridge, nullptr},
     {"copies", "copies", "copies and how far they are", names::version_synchronizer,
      names::copy_receiver},
+    {"explain", "explain node NODE", "a node's risk in sentences: why, since when, what is similar",
+     names::failure_predictor, nullptr},
+    {"drift", "drift", "whether the model still fits what it sees", names::failure_predictor,
+     nullptr},
     {"detector", "detector", "suspicion of every node", names::recovery_coordinator, nullptr},
     {"events", "events [SINCE-ID [LIMIT]]", "what happened, and why", names::event_publisher,
      names::event_publisher},
-    {"model", "model", "the model in use and how good it is", names::model_trainer, nullptr},
+    {"model", "model", "the model in use and how good it is", names::model_keeper, nullptr},
     {"nodes", "nodes", "nodes and their state", names::catalog_keeper, nullptr},
     {"partitions", "partitions [PARTITION]", "partitions, primaries, sync sets, copies",
      names::catalog_keeper, nullptr},
@@ -147,6 +151,12 @@ std::vector<console_command> console_commands(daemon_role role) {
   };
   if (role == daemon_role::central) {
     all.push_back({"drill METHOD PARTITION...", "restore a secondary by hand, to measure it"});
+    all.push_back({"model diff VERSION VERSION", "what differs between two models"});
+    all.push_back({"model list", "all models that are kept"});
+    all.push_back({"model promote VERSION", "use this one from now on"});
+    all.push_back({"model retrain", "train a challenger now"});
+    all.push_back({"model rollback", "use the one before again"});
+    all.push_back({"model show [VERSION]", "how one was made and how good it is"});
     all.push_back({"volume create NAME PARTITIONS [REPLICAS]", "a new volume"});
   }
   for (const auto& t : topics)

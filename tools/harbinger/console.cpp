@@ -78,8 +78,8 @@ char* next_completion(const char* text, int state) {
 console_client* completing = nullptr;
 
 /// First column of a listing; empty when nobody answers soon.
-std::vector<std::string> names_in(const char* listing) {
-  auto answer = completing ? completing->ask({listing}, completion_timeout)
+std::vector<std::string> names_in(const std::vector<std::string>& listing) {
+  auto answer = completing ? completing->ask(listing, completion_timeout)
                            : result<std::string>{fail(errc::unavailable)};
   auto json = nlohmann::json::parse(answer.value_or("{}"), nullptr, false);
   std::vector<std::string> names;
@@ -94,10 +94,11 @@ std::vector<std::string> names_in(const char* listing) {
 std::vector<std::string> candidates(std::string word) {
   if (std::islower(static_cast<unsigned char>(word[0]))) return {word};
   std::erase_if(word, [](char c) { return c == '[' || c == ']' || c == '.'; });
-  if (word == "ACTOR") return names_in("tree");
-  if (word == "NODE") return names_in("nodes");
-  if (word == "PARTITION") return names_in("partitions");
-  if (word == "ID") return names_in("zones");
+  if (word == "ACTOR") return names_in({"tree"});
+  if (word == "NODE") return names_in({"nodes"});
+  if (word == "PARTITION") return names_in({"partitions"});
+  if (word == "VERSION") return names_in({"model", "list"});
+  if (word == "ID") return names_in({"zones"});
   std::vector<std::string> keys;
   if (word == "KEY")
     for (const auto& key : config_keys()) keys.push_back(key.name);

@@ -2,7 +2,6 @@
 #include <cstdio>
 #include <memory>
 
-
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 

@@ -59,7 +59,11 @@ void add_listings(CLI::App& app, common_options& common, job& todo) {
   add_console_command(app, common, todo, "recovery", "recoveries under way and finished");
   add_console_command(app, common, todo, "detector", "suspicion of every node");
   add_console_command(app, common, todo, "telemetry", "what came in and what was refused");
-  add_console_command(app, common, todo, "model", "the model in use and how good it is");
+  add_console_command(app, common, todo, "explain", "a node's risk in sentences", "node NODE");
+  add_console_command(app, common, todo, "model",
+                      "the model in use, and those before and beside it",
+                      "list | show [V] | promote V | rollback | diff A B | retrain");
+  add_console_command(app, common, todo, "drift", "whether the model still fits what it sees");
   add_console_command(app, common, todo, "conflicts", "entries of a node's conflict journal");
   add_console_command(app, common, todo, "control", "connections of nodes and clients");
   add_console_command(app, common, todo, "tree", "actors, their supervisors, restarts");
