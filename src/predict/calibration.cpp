@@ -69,10 +69,23 @@ struct line {
   double slope = 0, offset = 0;
 };
 
+/// How many groups have a death.
+size_t deaths_of(const std::vector<scored_label>& rows) {
+  std::set<uint32_t> dead;
+  for (const auto& r : rows)
+    if (r.label) dead.insert(r.run);
+  return dead.size();
+}
+
 /// Newton's method on the weighted log-loss with Platt's targets, which keep the slope finite for
-/// labels that scores part wholly. Damped by a little on the diagonal.
+/// labels that scores part wholly. The rows count as many deaths as there are groups with one, for
+/// those of a group tell the same; and the slope is drawn to 1, from where a few groups can not
+/// move it far. The offset is free: it sets the mean right.
 line fit_line(const sorted_rows& all) {
   constexpr int steps_max = 100;
+  constexpr double slope_deviation = 0.5;
+  constexpr double pull = 1 / (slope_deviation * slope_deviation);
+  const double share = std::min(1.0, static_cast<double>(deaths_of(all.rows)) / all.positive);
   double healthy = all.weight - all.positive;
   const double high = (all.positive + 1) / (all.positive + 2), low = 1 / (healthy + 2);
   auto loss = [&](line l) {
@@ -81,15 +94,16 @@ line fit_line(const sorted_rows& all) {
       double m = l.slope * log_odds(r.score) + l.offset, t = r.label ? high : low;
       sum += r.weight * ((m > 0 ? m : 0) + std::log1p(std::exp(-std::fabs(m))) - t * m);
     }
-    return sum;
+    return share * sum + pull * (l.slope - 1) * (l.slope - 1) / 2;
   };
   line at{1, 0};
   double before = loss(at);
   for (int step = 0; step < steps_max; ++step) {
-    double ga = 0, gb = 0, haa = 1e-9 * all.weight, hab = 0, hbb = haa;
+    double ga = pull * (at.slope - 1), gb = 0, haa = pull, hab = 0, hbb = 1e-9 * all.weight;
     for (const auto& r : all.rows) {
       double x = log_odds(r.score), p = sigmoid(at.slope * x + at.offset);
-      double d = r.weight * (p - (r.label ? high : low)), h = r.weight * p * (1 - p);
+      double weight = share * r.weight;
+      double d = weight * (p - (r.label ? high : low)), h = weight * p * (1 - p);
       ga += d * x;
       gb += d;
       haa += h * x * x;
@@ -99,15 +113,15 @@ line fit_line(const sorted_rows& all) {
     double det = haa * hbb - hab * hab;
     if (!(det > 0)) break;
     line move{(hbb * ga - hab * gb) / det, (haa * gb - hab * ga) / det};
-    double share = 1, now = before;
-    for (; share > 1e-6; share /= 2) {
-      line next{at.slope - share * move.slope, at.offset - share * move.offset};
+    double part = 1, now = before;
+    for (; part > 1e-6; part /= 2) {
+      line next{at.slope - part * move.slope, at.offset - part * move.offset};
       if (now = loss(next); now < before) {
         at = next;
         break;
       }
     }
-    if (share <= 1e-6 || before - now < 1e-10 * all.weight) break;
+    if (part <= 1e-6 || before - now < 1e-10 * all.weight) break;
     before = now;
   }
   return at;
@@ -272,7 +286,8 @@ calibration_choice choose_calibration(const std::vector<scored_label>& given, si
     out.isotonic_log_loss = held_out_log_loss(rows, fold_of, calibration::fit);
     out.platt_log_loss = held_out_log_loss(rows, fold_of, calibration::fit_platt);
   }
-  bool platt = out.platt_log_loss < out.isotonic_log_loss;
+  bool few = deaths_of(rows) < isotonic_groups_min;
+  bool platt = few || out.platt_log_loss < out.isotonic_log_loss;
   out.chosen = platt ? calibration::fit_platt(std::move(rows)) : calibration::fit(std::move(rows));
   out.method = out.chosen.empty() ? "none" : platt ? "platt" : "isotonic";
   return out;

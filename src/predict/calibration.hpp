@@ -33,7 +33,8 @@ public:
   /// Isotonic. Empty when there is nothing to learn from (one label only). Rows with a score that
   /// is not finite or a weight that is not above 0 are left out, by the others too.
   static calibration fit(std::vector<scored_label> rows);
-  /// Platt's curve, drawn through some sixty points that follow rows and deaths alike. Flat when
+  /// Platt's curve, drawn through some sixty points that follow rows and deaths alike; with few
+  /// groups near to the score itself but for the mean. Flat when
   /// scores do not rise with deaths. Empty as above.
   static calibration fit_platt(std::vector<scored_label> rows);
 
@@ -57,8 +58,10 @@ struct calibration_choice {
   double isotonic_log_loss = std::numeric_limits<double>::quiet_NaN();
   double platt_log_loss = std::numeric_limits<double>::quiet_NaN();
 };
+/// With so few groups that have a death steps are not to be believed: Platt's curve is taken.
+inline constexpr size_t isotonic_groups_min = 20;
 /// The method with the smaller log-loss on groups dealt to up to `folds` folds, fitted to all
-/// rows. Isotonic when the two are equal or fewer than two groups have a death.
+/// rows. Isotonic when the two are equal.
 calibration_choice choose_calibration(const std::vector<scored_label>& rows, size_t folds = 5);
 
 } // namespace harbinger::predict

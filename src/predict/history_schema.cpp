@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "history/history.hpp"
@@ -27,16 +28,38 @@ std::vector<std::string> common(const std::map<std::string, double>& counts) {
   return out;
 }
 
-/// A hundredth of the middle half's spread of its values: differences below say nothing.
-double floor_of(const history& from, size_t metric) {
-  std::vector<double> values;
+/// The metric's values, of a counter its growth a second; some 20,000 of them.
+std::vector<double> values_of(const history& from, size_t metric) {
+  bool counter = from.metrics[metric].reading == history_reading::counter;
+  std::vector<const history_sample*> last(from.nodes.size());
+  std::vector<double> out;
   auto step = std::max<size_t>(1, from.samples.size() / 20'000);
-  for (size_t i = 0; i < from.samples.size(); i += step)
-    if (double x = from.samples[i].values[metric]; std::isfinite(x)) values.push_back(x);
+  for (size_t i = 0; i < from.samples.size(); ++i) {
+    const auto& s = from.samples[i];
+    double x = s.values[metric];
+    if (!std::isfinite(x)) continue;
+    const auto* before = std::exchange(last[s.node], &s);
+    if (i % step != 0 || (counter && !before)) continue;
+    if (counter)
+      x = (x - before->values[metric]) * 1000 / static_cast<double>(s.time_ms - before->time_ms);
+    if (std::isfinite(x) && (!counter || x >= 0)) out.push_back(x);
+  }
+  return out;
+}
+
+/// A hundredth of how far its values are apart, by the middle half of them or by their standard
+/// deviation: differences below say nothing.
+double floor_of(const history& from, size_t metric) {
+  auto values = values_of(from, metric);
   if (values.size() < 4) return 1e-9;
+  double sum = 0, squares = 0;
+  for (double x : values) sum += x;
+  double mean = sum / static_cast<double>(values.size());
+  for (double x : values) squares += (x - mean) * (x - mean);
   std::sort(values.begin(), values.end());
   double spread = values[values.size() * 3 / 4] - values[values.size() / 4];
-  return std::max({spread / 100, std::fabs(values[values.size() / 2]) * 1e-3, 1e-9});
+  return std::max({spread / 100, std::sqrt(squares / static_cast<double>(values.size())) / 100,
+                   std::fabs(values[values.size() / 2]) * 1e-3, 1e-9});
 }
 
 std::vector<statistic> statistics_of(const history_metric& m) {

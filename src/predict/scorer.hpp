@@ -76,10 +76,10 @@ result<std::unique_ptr<scorer>> load_scorer(std::string_view kind, std::istream&
 
 struct forest_options {
   uint32_t trees = 60; ///< 1..1000, of which 156 are grown: scoring must stay quick
-  uint32_t leaf_rows_min = 6;
+  uint32_t leaf_rows_min = 12;
   double feature_share = 0.25; ///< of the features, tried at each split
   uint64_t seed = 1;
-  double healthy_ratio = 5; ///< healthy rows to one positive in the sample that a tree is grown on
+  double healthy_ratio = 20; ///< healthy rows to one positive in the sample that a tree is grown on
   double smoothing = 1;     ///< rows' worth of the parent in every leaf
   unsigned threads = 2;
 };

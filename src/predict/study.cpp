@@ -28,9 +28,11 @@ void put_row(const examples& from, size_t i, std::vector<double>& to) {
 
 bool in_set(statistic what, std::string_view features) {
   using enum statistic;
-  constexpr statistic own_past[] = {deviation, change, change_short, trend, baseline, strays};
-  return features == "all"
-         || std::find(std::begin(own_past), std::end(own_past), what) == std::end(own_past);
+  constexpr statistic past[] = {deviation, change, change_short, trend, baseline, strays,
+                                value,     age};
+  if (features == "all") return true;
+  if (features == "limits" && what == outgrows) return false;
+  return std::find(std::begin(past), std::end(past), what) == std::end(past);
 }
 
 /// A feature that is never known is one that no machine looks at.
@@ -251,7 +253,7 @@ result<void> judge_on_validation(const examples& from, const std::vector<size_t>
 } // namespace
 
 std::span<const std::string_view> feature_sets() {
-  static constexpr std::array<std::string_view, 2> names{"all", "rates"};
+  static constexpr std::array<std::string_view, 3> names{"all", "rates", "limits"};
   return names;
 }
 
