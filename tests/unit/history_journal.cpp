@@ -198,6 +198,24 @@ BOOST_AUTO_TEST_CASE(a_life_ends_as_it_ended) {
   BOOST_TEST(status.shutdowns == 1u);
 }
 
+BOOST_AUTO_TEST_CASE(what_stands_there_twice_counts_once) {
+  temp_dir dir;
+  {
+    auto j = opened(dir / "h");
+    play(*j, {"n1"}, 1, 0, 1000);
+  }
+  auto name = "h/" + names_in(dir / "h").front();
+  auto at = [](const char* what, int64_t ms) {
+    return what + std::string("\tn1\t1\t") + std::to_string(start_ms + ms);
+  };
+  auto failed = at("failed", 1000) + "\twhy\n", back = at("back", 2000) + '\n';
+  dir.put(name, dir.get(name) + failed + back + failed + back + at("failed", 3000) + "\twhy\n"
+                    + failed + at("left", 4000) + '\n');
+  BOOST_TEST(lives_in(contents(dir / "h").data)
+                 == (texts{"n1 0..3000 failure@1000-2000 failure@3000"}),
+             boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(a_death_that_nobody_watched_is_not_called_one) {
   temp_dir dir;
   {
