@@ -98,6 +98,16 @@ private:
     h_.nodes[i].last_ms = std::max(ms, h_.nodes[i].first_ms);
   }
 
+  /// Another life begins at `now_ms`: from then on nobody is compared with this one.
+  void hand_over(size_t i, int64_t now_ms) {
+    auto& f = facts_[i];
+    auto& n = h_.nodes[i];
+    auto last_ms = std::max(f.newest_arrival_ms, now_ms - 1);
+    if (f.now == condition::failed && n.last_ms > last_ms) n.known_ms = n.last_ms;
+    if (f.now == condition::alive || n.last_ms > last_ms) end(i, last_ms);
+    f.watched = false;
+  }
+
   /// The node of the history for this life; none when the life is not the newest any more.
   std::optional<size_t> open(const segment::life& life, int64_t now_ms) {
     auto found = open_.find(life.node);
@@ -105,8 +115,7 @@ private:
       auto& f = facts_[found->second];
       if (f.life == life.id) return found->second;
       if (life.id < f.life) return std::nullopt;
-      if (f.now == condition::alive) end(found->second, std::max(f.newest_arrival_ms, now_ms - 1));
-      f.watched = false;
+      hand_over(found->second, now_ms);
     }
     auto i = h_.nodes.size();
     auto number = ++lives_[life.node];

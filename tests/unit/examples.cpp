@@ -206,7 +206,9 @@ std::vector<batch> service_batches(std::mt19937_64& random, int64_t seconds) {
           rows.values.push_back(random() % 20 == 0 ? std::nan("") : x);
         }
       }
-      auto arrived = begin_ms + s * 1000 + 850 + static_cast<int64_t>(random() % 100);
+      // Some arrive at the very moment of a decision.
+      auto late = random() % 4 == 0 ? 1000 : 850 + static_cast<int64_t>(random() % 100);
+      auto arrived = begin_ms + s * 1000 + late;
       out.push_back({std::move(rows), arrived});
     }
   std::stable_sort(out.begin(), out.end(),
