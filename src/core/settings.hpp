@@ -36,8 +36,14 @@ struct prediction_settings {
   std::vector<double> windows_s = {60, 600, 3600}; ///< feature windows
   uint32_t trees = 60;
   uint32_t train_rows_max = 4000;
-  /// Accepted telemetry is appended to this file (src/predict/recordings.hpp); empty: off
-  std::string record_file;
+};
+
+/// Of what the centre keeps of its nodes in <state_dir>/history (src/history/journal.hpp).
+struct history_settings {
+  bool keep = true;
+  uint32_t limit_mib = 256;
+  uint32_t segment_mib = 8;
+  uint32_t every_ms = 0; ///< at least so long between two kept rows of a node; 0: every row
 };
 
 struct zone_settings {
@@ -136,6 +142,7 @@ struct settings {
   central_endpoints endpoints;
   control_settings control;
   prediction_settings prediction;
+  history_settings history;
   zone_settings zones;
   prefetch_settings prefetch;
   placement_settings placement;

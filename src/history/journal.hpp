@@ -32,6 +32,9 @@
 
 namespace harbinger {
 
+/// Where a service keeps it: <state_dir>/history.
+inline constexpr auto journal_directory = "history";
+
 struct journal_options {
   uint64_t segment_bytes = 8 << 20; ///< a segment is closed past this; at most a quarter of the limit
   uint64_t limit_bytes = 256 << 20; ///< of all segments
@@ -98,7 +101,7 @@ struct journal_contents {
   uint64_t segments_left_out = 0; ///< the oldest, past a limit
   uint64_t lines_lost = 0;        ///< that do not parse; a half-written one at an end
   uint64_t rows_unordered = 0;    ///< not later than the one before, of an older life, or after the
-                                  ///< end of their life
+                                  ///< goodbye of theirs
   std::vector<std::string> problems; ///< of the segments lost, the first ten
 };
 struct journal_limits {

@@ -134,7 +134,7 @@ private:
   void take(const segment::life& life, segment::row& row, const std::vector<size_t>& columns) {
     auto now_ms = watch(row.arrived_ms);
     auto i = open(life, now_ms);
-    if (!i || facts_[*i].now != condition::alive || row.time_ms <= facts_[*i].newest_ms) {
+    if (!i || facts_[*i].now == condition::left || row.time_ms <= facts_[*i].newest_ms) {
       ++out_.rows_unordered;
       return;
     }
