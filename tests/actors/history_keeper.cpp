@@ -209,6 +209,14 @@ BOOST_FIXTURE_TEST_CASE(a_killed_keeper_goes_on_and_knows_who_was_alive, history
   BOOST_TEST(happenings().size() == 1u);
 }
 
+BOOST_FIXTURE_TEST_CASE(what_is_buffered_is_written_when_it_is_stopped, history_stage) {
+  start();
+  hear("n1");
+  caf::anon_send_exit(ctx->names.find(names::history_keeper), caf::exit_reason::user_shutdown);
+  sched.run();
+  BOOST_TEST(kept().samples.size() == 1u);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_directory_that_can_not_be_written_is_said_once_and_tried_again,
                         history_stage) {
   dir.put(journal_directory, "in the way");
