@@ -58,6 +58,8 @@ struct context {
   std::vector<config_change> config_changes;
   /// Batches of telemetry published in this life; outlives a restarted publisher.
   std::atomic<uint64_t> telemetry_seq{0};
+  /// Messages of samples sent to history_keeper and not taken by it.
+  std::atomic<int64_t> history_waiting{0};
 };
 using context_ptr = std::shared_ptr<context>;
 

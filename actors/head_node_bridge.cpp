@@ -115,6 +115,15 @@ void on_report(bridge_pointer self, const context_ptr& ctx, const control_frame&
   tell<recovery_coordinator_actor>(self, ctx, names::recovery_coordinator, std::move(received));
 }
 
+/// A goodbye of the present life. Late or strange ones are of no use to anybody.
+void on_leaving(bridge_pointer self, const context_ptr& ctx, const control_frame& in) {
+  auto leaving = wire::decode<node_leaving>(in.message.body);
+  if (!leaving) return refuse_frame(self, ctx, in, leaving.error());
+  if (!current_life(self, leaving->node, leaving->life)) return;
+  spdlog::info("control=leaving node={} incarnation={}", leaving->node.value, leaving->life.value);
+  tell<history_keeper_actor>(self, ctx, names::history_keeper, *leaving);
+}
+
 wire::frame whole_map_frame(bridge_pointer self, uint64_t id) {
   auto& s = self->state;
   if (s.encoded_map.empty() || s.encoded_revision != s.view.revision()) {
@@ -172,6 +181,7 @@ void dispatch_control(bridge_pointer self, const context_ptr& ctx, const control
   if (type == node_heartbeat::wire_name) return on_heartbeat(self, ctx, in);
   if (type == node_report::wire_name) return on_report(self, ctx, in);
   if (type == node_hello::wire_name) return on_hello(self, ctx, in);
+  if (type == node_leaving::wire_name) return on_leaving(self, ctx, in);
   if (type == map_request::wire_name) return on_map_request(self, ctx, in);
   if (type == create_volume::wire_name) return on_create_volume(self, ctx, in);
   on_command_reply(self, ctx, in);

@@ -11,6 +11,7 @@ namespace harbinger::names {
 // central
 inline constexpr auto telemetry_bridge = "telemetry_bridge";
 inline constexpr auto telemetry_ingestor = "telemetry_ingestor";
+inline constexpr auto history_keeper = "history_keeper";
 inline constexpr auto failure_predictor = "failure_predictor";
 inline constexpr auto model_keeper = "model_keeper";
 inline constexpr auto model_trainer = "model_trainer";
@@ -42,8 +43,8 @@ inline std::string prefetcher_of(partition_id partition, const node_id& target) 
 
 /// Who gets every catalog_changed.
 inline constexpr std::array catalog_followers{
-    telemetry_ingestor,   failure_predictor, zone_manager,
-    prefetch_coordinator, placement_manager, version_synchronizer,
-    recovery_coordinator, head_node_bridge,  event_publisher};
+    telemetry_ingestor,   history_keeper,    failure_predictor,    zone_manager,
+    prefetch_coordinator, placement_manager, version_synchronizer, recovery_coordinator,
+    head_node_bridge,     event_publisher};
 
 } // namespace harbinger::names

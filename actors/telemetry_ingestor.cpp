@@ -1,9 +1,9 @@
 #include "actors/telemetry_ingestor.hpp"
 
 #include <nlohmann/json.hpp>
-#include <spdlog/spdlog.h>
 
 #include "actors/following.hpp"
+#include "actors/history_keeper.hpp"
 #include "actors/names.hpp"
 
 namespace harbinger {
@@ -41,18 +41,21 @@ constexpr gate_figure gate_figures[] = {
      &telemetry::gate_counters::infinite_values},
 };
 
-void open_recording(telemetry_ingestor_self self, const context_ptr& ctx) {
-  const auto& path = ctx->config->prediction.record_file;
-  if (path.empty()) return;
-  auto opened = predict::recording_writer::open(path);
-  if (opened) {
-    self->state.recording.emplace(std::move(*opened));
-    spdlog::info("recording file={}", path);
-    return;
-  }
-  spdlog::error("recording_failed reason=\"{}\"", to_string(opened.error()));
-  raise_event(self, ctx, severity::warning, "recording_failed", path,
-              "telemetry is not recorded: " + opened.error().detail);
+/// A keeper that waits for its disk is not buried under samples.
+void tell_history(telemetry_ingestor_self self, const context_ptr& ctx,
+                  const samples_accepted& news) {
+  if (!ctx->config->history.keep) return;
+  auto unkept = [&] {
+    uint64_t rows = 0;
+    for (const auto& batch : news.batches) rows += batch.times.size();
+    self->state.unkept += rows;
+    counter(ctx, history_dropped_total, history_dropped_help).Increment(static_cast<double>(rows));
+  };
+  if (ctx->history_waiting.load() >= history_waiting_max) return unkept();
+  ctx->history_waiting.fetch_add(1);
+  if (tell<history_keeper_actor>(self, ctx, names::history_keeper, news)) return;
+  ctx->history_waiting.fetch_sub(1);
+  unkept();
 }
 
 void take_batches(telemetry_ingestor_self self, const context_ptr& ctx,
@@ -62,17 +65,16 @@ void take_batches(telemetry_ingestor_self self, const context_ptr& ctx,
   s.dropped += news.dropped;
   samples_accepted out;
   out.received = self->clock().now();
-  auto wall = ctx->wall_clock();
+  out.arrived = ctx->wall_clock();
   for (const auto& batch : news.batches) {
-    auto admitted = s.gate.admit(batch, wall);
+    auto admitted = s.gate.admit(batch, out.arrived);
     if (!admitted) continue;
-    if (s.recording && !s.recording->append(*admitted, wall))
-      s.unrecorded += admitted->times.size();
     out.batches.push_back(std::move(*admitted));
   }
   tell<telemetry_bridge_actor>(self, ctx, names::telemetry_bridge, tick{news.batches.size()});
-  if (!out.batches.empty())
-    tell<failure_predictor_actor>(self, ctx, names::failure_predictor, std::move(out));
+  if (out.batches.empty()) return;
+  tell_history(self, ctx, out);
+  tell<failure_predictor_actor>(self, ctx, names::failure_predictor, std::move(out));
 }
 
 void export_gate(telemetry_ingestor_self self, const context_ptr& ctx) {
@@ -92,15 +94,13 @@ show_reply show_gate(const telemetry_ingestor_state& s) {
   }
   out["malformed"] = s.malformed;
   out["dropped"] = s.dropped;
-  out["recording"] = s.recording.has_value();
-  out["rows_unrecorded"] = s.unrecorded;
+  out["rows_unkept"] = s.unkept;
   return {out.dump()};
 }
 } // namespace
 
 telemetry_ingestor_actor::behavior_type telemetry_ingestor(telemetry_ingestor_self self,
                                                            context_ptr ctx) {
-  open_recording(self, ctx);
   ask_for_catalog(self, ctx, names::telemetry_ingestor);
   self->delayed_send(self, ingestor_period, tick{self->state.round});
   return {
@@ -116,7 +116,6 @@ telemetry_ingestor_actor::behavior_type telemetry_ingestor(telemetry_ingestor_se
         auto& s = self->state;
         if (t.round != s.round) return;
         if (!s.catalog.ready()) ask_for_catalog(self, ctx, names::telemetry_ingestor);
-        if (s.recording && !s.recording->flush()) spdlog::warn("recording_flush_failed");
         export_gate(self, ctx);
         self->delayed_send(self, ingestor_period, tick{++s.round});
       },

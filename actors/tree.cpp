@@ -8,6 +8,7 @@
 #include "actors/event_publisher.hpp"
 #include "actors/failure_predictor.hpp"
 #include "actors/head_node_bridge.hpp"
+#include "actors/history_keeper.hpp"
 #include "actors/metrics_exporter.hpp"
 #include "actors/model_keeper.hpp"
 #include "actors/model_trainer.hpp"
@@ -108,6 +109,7 @@ supervisor_plan central_tree(const context_ptr& ctx) {
                            child(names::failure_predictor, ctx, failure_predictor),
                            child(names::model_keeper, ctx, model_keeper),
                            child<detached>(names::model_trainer, ctx, model_trainer),
+                           child<detached>(names::history_keeper, ctx, history_keeper),
                            child(names::telemetry_ingestor, ctx, telemetry_ingestor),
                            child(names::telemetry_bridge, ctx, telemetry_bridge),
                        }),

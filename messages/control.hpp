@@ -137,6 +137,20 @@ void describe(V& v, node_report& m) {
   v("rtt_ms", m.rtt_ms);
 }
 
+/// One way, the last word of a life that ends on purpose (SIGTERM): what follows is no failure. Lost,
+/// it counts as one. Changes nothing about failover.
+struct node_leaving {
+  static constexpr std::string_view wire_name = "node.leaving";
+  static constexpr size_t max_bytes = control_body_max;
+  node_id node;
+  incarnation life;
+};
+template <class V>
+void describe(V& v, node_leaving& m) {
+  v("node", m.node);
+  v("incarnation", m.life);
+}
+
 // --- commands, central to node; idempotent; refused with stale_term or stale_epoch when they come
 // late ---
 

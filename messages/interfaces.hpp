@@ -40,6 +40,7 @@ HARBINGER_LOCAL(config_set)
 HARBINGER_LOCAL(recovery_drill)
 HARBINGER_LOCAL(telemetry_received)
 HARBINGER_LOCAL(samples_accepted)
+HARBINGER_LOCAL(node_leaving)
 HARBINGER_LOCAL(risk_updated)
 HARBINGER_LOCAL(model_ready)
 HARBINGER_LOCAL(model_wanted)
@@ -82,8 +83,20 @@ using telemetry_ingestor_actor = caf::typed_actor<
   reacts_to<telemetry_received>,
   // Which nodes and lives exist.
   reacts_to<catalog_changed>,
-  // Its own clock: counters, recording, asking again for a catalog that did not come.
+  // Its own clock: counters, asking again for a catalog that did not come.
   reacts_to<tick>,
+  replies_to<show_request>::with<show_reply>>;
+
+/// Keeps the history of the nodes on disk: accepted samples, and how lives of nodes ended (detached).
+using history_keeper_actor = caf::typed_actor<
+  reacts_to<samples_accepted>,
+  // What is dead, back, or anew.
+  reacts_to<catalog_changed>,
+  // Said by a node that stops on purpose.
+  reacts_to<node_leaving>,
+  // Its own clock: writes what is buffered, tries again to open what could not be.
+  reacts_to<tick>,
+  // "history"
   replies_to<show_request>::with<show_reply>>;
 
 /// Features and risk of every node; scores each scoring period and sends risk_updated to

@@ -83,6 +83,7 @@ struct telemetry_received {
 /// the row before, finite or NaN-as-missing. Local.
 struct samples_accepted {
   time_point received;
+  unix_ms arrived; ///< the same moment by the wall clock
   std::vector<telemetry_rows> batches;
 };
 

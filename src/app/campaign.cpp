@@ -2,21 +2,20 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
 #include <random>
 
+#include "app/campaign_history.hpp"
 #include "app/cluster.hpp"
 #include "app/demo.hpp"
 #include "app/load.hpp"
 #include "app/observers.hpp"
 #include "app/trouble_driver.hpp"
-#include "predict/recordings.hpp"
+#include "history/journal.hpp"
 
 namespace harbinger {
 
 namespace {
 
-namespace fs = std::filesystem;
 using steady = std::chrono::steady_clock;
 
 constexpr double trouble_max_s = 75;
@@ -39,28 +38,23 @@ public:
     char name[64];
     std::snprintf(name, sizeof name, "%llu-%03u-%s", static_cast<unsigned long long>(options.seed),
                   index, std::string{name_of(kind_)}.c_str());
-    info_.run = name;
+    info_.name = name;
     info_.trouble = std::string{name_of(kind_)};
     info_.seed = engine_();
     info_.sample_ms = 200;
   }
 
-  const std::string& name() const { return info_.run; }
+  const std::string& name() const { return info_.name; }
 
   result<std::string> run() {
     auto done = record();
-    cluster_.reset(); // the recording is complete only when the centre has ended
-    if (done && !fs::exists(csv())) done = fail(errc::not_found, "the centre wrote no recording");
-    if (done) done = predict::write_run_info(options_.out, info_);
-    if (done) done = predict::compress_recording(csv());
-    if (done) return summary_;
-    std::error_code code;
-    fs::remove(csv(), code);
-    return tl::unexpected<error>(done.error());
+    if (done) done = keep();
+    cluster_.reset();
+    if (!done) return tl::unexpected<error>(done.error());
+    return summary_;
   }
 
 private:
-  std::string csv() const { return (fs::absolute(options_.out) / (info_.run + ".csv")).string(); }
   double random(double low, double high) {
     return std::uniform_real_distribution<double>(low, high)(engine_);
   }
@@ -69,11 +63,13 @@ private:
   result<> start();
   result<> bulk_load();
   result<> trouble(load& traffic);
+  result<> nobody_else_died();
+  result<> keep();
 
   const campaign_options& options_;
   std::mt19937_64 engine_;
   trouble_kind kind_;
-  predict::run_info info_;
+  campaign_run info_;
   std::unique_ptr<cluster> cluster_;
   std::string summary_;
 };
@@ -84,7 +80,7 @@ result<> one_run::start() {
   c.nodes = options_.nodes;
   c.with_trouble = true;
   c.central = quick_central_settings();
-  c.central["prediction.record_file"] = '"' + csv() + '"';
+  c.central["history.keep"] = "true";
   c.node = quick_node_settings();
   auto prepared = cluster::prepare(c);
   if (!prepared) return tl::unexpected<error>(prepared.error());
@@ -122,7 +118,26 @@ result<> one_run::record() {
     return fail(errc::cancelled, "interrupted");
   traffic.stop();
   info_.end_ms = moment_now().wall_time.value;
+  return nobody_else_died();
+}
+
+result<> one_run::nobody_else_died() {
+  for (auto& node : cluster_->nodes())
+    if (!(info_.death_ms && node.name == info_.node.value))
+      if (auto end = node.daemon.ended())
+        return fail(errc::unavailable, node.name + " ended too, with " + to_string(*end));
   return {};
+}
+
+/// What the centre kept becomes part of the campaign; it is complete when the centre has ended.
+result<> one_run::keep() {
+  cluster_->stop(seconds(10));
+  auto kept = read_journal(cluster_->central_state() + '/' + journal_directory);
+  if (!kept) return tl::unexpected<error>(kept.error());
+  if (kept->segments_lost + kept->lines_lost > 0)
+    return fail(errc::malformed, "the centre's history is damaged");
+  if (kept->data.samples.empty()) return fail(errc::not_found, "the centre kept no sample");
+  return add_run(options_.out, history_of_run(std::move(kept->data), info_));
 }
 
 result<> one_run::bulk_load() {
@@ -179,13 +194,13 @@ trouble_kind campaign_kind(const campaign_options& options, uint32_t index) {
 }
 
 result<uint32_t> run_campaign(const campaign_options& options) {
-  std::error_code code;
-  fs::create_directories(options.out, code);
-  if (code) return fail(errc::io, options.out + ": " + code.message());
+  auto before = campaign_so_far(options.out);
+  if (!before) return tl::unexpected<error>(before.error());
   uint32_t made = 0;
   for (uint32_t index = options.first; index < options.first + options.runs; ++index) {
     one_run run(options, index);
-    auto done = run.run();
+    auto done = has_run(*before, run.name()) ? fail(errc::conflict, "it is there already")
+                                             : run.run();
     if (interrupted()) return fail(errc::cancelled, "interrupted");
     if (done) ++made;
     if (options.say) options.say(run.name() + ": " + (done ? *done : to_string(done.error())));

@@ -91,9 +91,21 @@ void central_keys(std::vector<config_key>& k) {
   k.push_back(number({"prediction.retrain_pause_s", central, restart, "s",
                       "at least so long between two trainings that nobody asked for"},
                      0, 365 * day_s, FIELD(prediction.retrain_pause_s)));
-  k.push_back(text({"prediction.record_file", central, restart, "",
-                    "accepted telemetry is appended to this file, to train on later; empty: off"},
-                   "", any_text, FIELD(prediction.record_file)));
+
+  k.push_back(boolean({"history.keep", central, restart, "",
+                       "whether the measurements of nodes, and how their lives ended, are kept in "
+                       "<state_dir>/history"},
+                      FIELD(history.keep)));
+  k.push_back(integer({"history.limit_mib", central, restart, "MiB",
+                       "most room it takes; past it the oldest goes"},
+                      1, 1 << 20, FIELD(history.limit_mib)));
+  k.push_back(integer({"history.segment_mib", central, restart, "MiB",
+                       "a part of this size is closed and compressed; at most a quarter of "
+                       "limit_mib counts"},
+                      1, 128, FIELD(history.segment_mib)));
+  k.push_back(integer({"history.every_ms", central, restart, "ms",
+                       "at least so long between two kept measurements of a node; 0: all are kept"},
+                      0, 60 * minute_ms, FIELD(history.every_ms)));
 
   k.push_back(
       number({"zones.enter_at", central, live, "probability", "risk at which a node enters a zone"},

@@ -34,6 +34,7 @@ constexpr topic topics[] = {
     {"detector", "detector", "suspicion of every node", names::recovery_coordinator, nullptr},
     {"events", "events [SINCE-ID [LIMIT]]", "what happened, and why", names::event_publisher,
      names::event_publisher},
+    {"history", "history", "what is kept of the nodes, and how much", names::history_keeper, nullptr},
     {"model", "model", "the model in use and how good it is", names::model_keeper, nullptr},
     {"nodes", "nodes", "nodes and their state", names::catalog_keeper, nullptr},
     {"partitions", "partitions [PARTITION]", "partitions, primaries, sync sets, copies",

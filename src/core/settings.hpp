@@ -41,8 +41,14 @@ struct prediction_settings {
   double retrain_every_s = 86400; ///< 0: not by schedule
   uint32_t retrain_after_failures = 1; ///< 0: not because of failures
   double retrain_pause_s = 600;        ///< at least, between two trainings nobody asked for
-  /// Accepted telemetry is appended to this file (src/predict/recordings.hpp); empty: off
-  std::string record_file;
+};
+
+/// Of what the centre keeps of its nodes in <state_dir>/history (src/history/journal.hpp).
+struct history_settings {
+  bool keep = true;
+  uint32_t limit_mib = 256;
+  uint32_t segment_mib = 8;
+  uint32_t every_ms = 0; ///< at least so long between two kept rows of a node; 0: every row
 };
 
 struct zone_settings {
@@ -141,6 +147,7 @@ struct settings {
   central_endpoints endpoints;
   control_settings control;
   prediction_settings prediction;
+  history_settings history;
   zone_settings zones;
   prefetch_settings prefetch;
   placement_settings placement;

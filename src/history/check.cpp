@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <tuple>
 #include <unordered_set>
 
 namespace harbinger {
@@ -42,7 +43,7 @@ result<> check_metrics(const history& h) {
     if (auto ok = check_text(m.name, "the name of a metric", false); !ok) return ok;
     if (auto ok = check_text(m.unit, "the unit of metric " + m.name, true); !ok) return ok;
     if (!names.insert(m.name).second) return wrong("metric " + m.name + " stands there twice");
-    if (m.name == "node" || m.name == "time_ms")
+    if (m.name == "node" || m.name == "time_ms" || m.name == "arrived_ms")
       return wrong("a metric can not be named " + m.name);
     if (!(m.floor >= 0) || std::isinf(m.floor))
       return wrong("the floor of metric " + m.name + " is no number of 0 or more");
@@ -81,19 +82,21 @@ result<> check_nodes(const history& h) {
 
 std::string nth(const char* what, size_t i) { return what + (" " + std::to_string(i)); }
 
+auto order_of(const history_sample& s) { return std::tuple(arrival_ms(s), s.node, s.time_ms); }
+
 result<> check_samples(const history& h) {
+  std::vector<int64_t> newest_ms(h.nodes.size(), INT64_MIN);
   for (size_t i = 0; i < h.samples.size(); ++i) {
     const auto& s = h.samples[i];
     if (s.node >= h.nodes.size()) return wrong(nth("sample", i) + " has no node");
-    if (!in_range(s.time_ms)) return wrong(nth("sample", i) + " has an impossible time");
+    if (!in_range(s.time_ms) || !in_range(s.arrived_ms)) return wrong(nth("sample", i) + " has an impossible time");
     if (s.values.size() != h.metrics.size())
       return wrong(nth("sample", i) + " has not as many values as there are metrics");
     for (double x : s.values)
       if (std::isinf(x)) return wrong(nth("sample", i) + " has an infinite value");
-    if (i == 0) continue;
-    const auto& before = h.samples[i - 1];
-    if (std::pair(before.time_ms, before.node) >= std::pair(s.time_ms, s.node))
+    if ((i > 0 && order_of(h.samples[i - 1]) >= order_of(s)) || s.time_ms <= newest_ms[s.node])
       return wrong(nth("sample", i) + " is out of order, or the second of its node and time");
+    newest_ms[s.node] = s.time_ms;
   }
   return {};
 }
@@ -127,11 +130,11 @@ result<> check_history(const history& h) {
 }
 
 void sort_history(history& h) {
-  auto by_time = [](const auto& a, const auto& b) {
+  std::stable_sort(h.samples.begin(), h.samples.end(),
+                   [](const auto& a, const auto& b) { return order_of(a) < order_of(b); });
+  std::stable_sort(h.events.begin(), h.events.end(), [](const auto& a, const auto& b) {
     return std::pair(a.time_ms, a.node) < std::pair(b.time_ms, b.node);
-  };
-  std::stable_sort(h.samples.begin(), h.samples.end(), by_time);
-  std::stable_sort(h.events.begin(), h.events.end(), by_time);
+  });
 }
 
 } // namespace harbinger

@@ -47,9 +47,15 @@ struct history_node {
 
 struct history_sample {
   uint32_t node = 0; ///< index into nodes
-  int64_t time_ms = 0;
+  int64_t time_ms = 0;        ///< when it was measured, by the node's own clock
   std::vector<double> values; ///< parallel to metrics; NaN: not measured
+  /// When it was known, by the observer's clock, which events and everything of a node go by;
+  /// 0: at time_ms, there is one clock.
+  int64_t arrived_ms = 0;
 };
+constexpr int64_t arrival_ms(const history_sample& s) {
+  return s.arrived_ms != 0 ? s.arrived_ms : s.time_ms;
+}
 
 enum class happening : uint8_t {
   event,       ///< an error or other message with a code
@@ -71,8 +77,9 @@ struct history_event {
   int64_t back_ms = 0;
 };
 
-/// Ordered by time, then node, then as given. All times are milliseconds since any origin that the
-/// whole history shares (unix time where it is known).
+/// Samples in order of arrival, then node; those of one node grow in time. Events in order of time,
+/// then node, then as given. All times are milliseconds since any origin that the whole history
+/// shares (unix time where it is known).
 struct history {
   std::string name;
   std::string source; ///< where it comes from, for people

@@ -8,7 +8,8 @@
 ///                    "files": [{"name", "bytes", "text_bytes", "xxh3"}]}; xxh3: 64 bits of the
 ///                    compressed bytes, 16 hexadecimal digits
 ///   nodes.csv.zst    node,fleet,first_ms,last_ms,known_ms,attribute:NAME...
-///   samples.csv.zst  node,time_ms,METRIC...   in the order of the header; nothing: not measured
+///   samples.csv.zst  node,time_ms,METRIC...   in the order of the header; nothing: not measured.
+///                    node,time_ms,arrived_ms,METRIC... when a sample has an arrival of its own
 ///   events.csv.zst   node,time_ms,what,code,count,back_ms
 /// Rows are in the order that history.hpp demands; numbers read back as the same double. What the
 /// fields mean stands in history.hpp, the limits in check.hpp.

@@ -1,6 +1,4 @@
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
 #include <limits>
 #include <unordered_map>
 
@@ -9,27 +7,14 @@
 #include "core/digest.hpp"
 #include "history/check.hpp"
 #include "history/csv.hpp"
+#include "history/files.hpp"
 #include "history/history_file.hpp"
 #include "history/packed.hpp"
 #include "messages/common.hpp"
 
 namespace harbinger {
 namespace {
-namespace fs = std::filesystem;
 using nlohmann::json;
-
-result<std::string> read_whole(const std::string& path, uint64_t bytes_max) {
-  std::error_code error;
-  auto size = fs::file_size(path, error);
-  if (error) return fail(errc::not_found, path);
-  if (size > bytes_max)
-    return fail(errc::oversize, path + ": more than " + std::to_string(bytes_max) + " bytes");
-  std::string out(size, '\0');
-  std::ifstream in(path, std::ios::binary);
-  in.read(out.data(), static_cast<std::streamsize>(size));
-  if (!in) return fail(errc::io, "cannot read " + path);
-  return out;
-}
 
 struct counts {
   size_t nodes = 0, samples = 0, events = 0;
@@ -54,7 +39,7 @@ public:
 private:
   result<> header() {
     auto path = directory_ + "/history.json";
-    auto text = read_whole(path, history_header_bytes_max);
+    auto text = read_whole_file(path, history_header_bytes_max);
     if (!text) return tl::unexpected(text.error());
     try {
       header_ = json::parse(*text);
@@ -95,7 +80,7 @@ private:
   /// Opens a part and proves that it is whole.
   result<csv_reader> open(const std::string& name) {
     auto path = directory_ + '/' + name;
-    auto packed = read_whole(path, history_part_bytes_max);
+    auto packed = read_whole_file(path, history_part_bytes_max);
     if (!packed) return tl::unexpected(packed.error());
     packed_ = std::move(*packed);
     try {
@@ -183,14 +168,19 @@ private:
     auto in = open("samples.csv.zst");
     if (!in) return tl::unexpected(in.error());
     std::vector<std::string> columns{"node", "time_ms"};
+    bool arrivals = in->columns().size() > 2 && in->columns()[2] == "arrived_ms";
+    if (arrivals) columns.push_back("arrived_ms");
+    auto first = columns.size();
     for (const auto& m : out_.metrics) columns.push_back(m.name);
     if (auto ok = expect(*in, columns); !ok) return ok;
     return each(*in, counts_.samples, [&](const auto& f) -> const char* {
       history_sample s;
       if (auto* what = begin_row(f, s)) return what;
+      if (arrivals && !f[2].empty() && !read_number(f[2], s.arrived_ms))
+        return "an arrival that is no whole number";
       s.values.assign(out_.metrics.size(), std::numeric_limits<double>::quiet_NaN());
       for (size_t i = 0; i < s.values.size(); ++i)
-        if (!f[2 + i].empty() && !read_number(f[2 + i], s.values[i]))
+        if (!f[first + i].empty() && !read_number(f[first + i], s.values[i]))
           return "a value that is no number";
       out_.samples.push_back(std::move(s));
       return nullptr;

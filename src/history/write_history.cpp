@@ -1,5 +1,5 @@
-#include <cerrno>
-#include <cstring>
+#include <algorithm>
+#include <cstdio>
 #include <fcntl.h>
 #include <filesystem>
 #include <set>
@@ -10,6 +10,7 @@
 #include "core/digest.hpp"
 #include "history/check.hpp"
 #include "history/csv.hpp"
+#include "history/files.hpp"
 #include "history/history_file.hpp"
 #include "history/packed.hpp"
 #include "messages/common.hpp"
@@ -18,35 +19,6 @@ namespace harbinger {
 namespace {
 namespace fs = std::filesystem;
 using json = nlohmann::ordered_json;
-
-result<> os_error(const std::string& what) {
-  return fail(errno == ENOSPC || errno == EDQUOT ? errc::no_space : errc::io,
-              what + ": " + std::strerror(errno));
-}
-
-/// Through to the disk.
-result<> write_file(const std::string& path, std::string_view bytes) {
-  int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd < 0) return os_error(path);
-  bool ok = true;
-  while (ok && !bytes.empty()) {
-    auto n = ::write(fd, bytes.data(), bytes.size());
-    ok = n > 0 || (n < 0 && errno == EINTR);
-    if (n > 0) bytes.remove_prefix(static_cast<size_t>(n));
-  }
-  ok = ok && ::fsync(fd) == 0;
-  auto why = errno;
-  ::close(fd);
-  errno = why;
-  return ok ? result<>{} : os_error(path);
-}
-
-void sync_directory(const std::string& path) {
-  int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return;
-  ::fsync(fd); // what a file system can not do for directories it refuses; nothing to be done then
-  ::close(fd);
-}
 
 /// One table: lines go in, a compressed file and its line in the header come out.
 class part {
@@ -105,11 +77,16 @@ part nodes_part(const history& h) {
 
 part samples_part(const history& h) {
   part out;
+  bool arrivals = std::any_of(h.samples.begin(), h.samples.end(),
+                              [](const auto& s) { return s.arrived_ms != 0; });
   out << text("node") << text("time_ms");
+  if (arrivals) out << text("arrived_ms");
   for (const auto& m : h.metrics) out << text(m.name);
   out.end_line();
   for (const auto& s : h.samples) {
     out << text(h.nodes[s.node].id.value) << s.time_ms;
+    if (arrivals && s.arrived_ms != 0) out << s.arrived_ms;
+    if (arrivals && s.arrived_ms == 0) out << text{};
     for (double x : s.values) out << x;
     out.end_line();
   }

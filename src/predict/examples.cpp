@@ -81,7 +81,7 @@ public:
   }
 
 private:
-  /// Everything that is known at `now`: arrivals, then samples and events in order of time.
+  /// Everything that is known at `now`: new nodes, then samples in order of arrival, and events.
   void learn_until(int64_t now) {
     for (; arrived_ < by_first_.size() && from_.nodes[by_first_[arrived_]].first_ms <= now;
          ++arrived_) {
@@ -89,7 +89,7 @@ private:
       engine_.add_node(n.id, n.fleet, n.attributes, n.first_ms);
     }
     while (true) {
-      auto sample_ms = sample_ < from_.samples.size() ? from_.samples[sample_].time_ms : never;
+      auto sample_ms = sample_ < from_.samples.size() ? arrival_ms(from_.samples[sample_]) : never;
       auto event_ms = event_ < from_.events.size() ? from_.events[event_].time_ms : never;
       if (std::min(sample_ms, event_ms) > now) return;
       if (sample_ms <= event_ms)
@@ -99,11 +99,11 @@ private:
     }
   }
   void learn(const history_sample& s) {
-    if (gone(s.node, s.time_ms)) return;
+    if (gone(s.node, arrival_ms(s))) return;
     rows_.node = from_.nodes[s.node].id;
     rows_.times = {unix_ms{s.time_ms}};
     rows_.values = s.values;
-    engine_.add(rows_, s.time_ms);
+    engine_.add(rows_, arrival_ms(s));
   }
   void learn(const history_event& e) {
     if (gone(e.node, e.time_ms)) return;

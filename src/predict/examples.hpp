@@ -41,8 +41,8 @@ struct example_options {
   size_t rows_max = 20'000'000; ///< more: oversize
 };
 
-/// Replays the history through the engine that also serves live. At a moment everything up to and
-/// including it is known, nothing after. A node takes part while it is watched, not after its
+/// Replays the history through the engine that also serves live. At a moment everything that has
+/// arrived by then is known, nothing after. A node takes part while it is watched, not after its
 /// shutdown, and not while it is down (from a failure to its `back_ms`). `progress`: 0..1.
 /// invalid_argument for `every_ms` below 1 or a history without nodes; oversize.
 result<examples> make_examples(const history& from, schema_ptr schema, const time_scales& scales,

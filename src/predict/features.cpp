@@ -180,7 +180,8 @@ void feature_engine::add_row(node_state& node, const schema_map& map, std::span<
   }
   auto all = static_cast<double>(std::max<size_t>(1, node.series.size()));
   node.missing_share.add(static_cast<double>(absent) / all);
-  if (node.first_ms == INT64_MIN) node.first_ms = time_ms;
+  // Spans are told on one clock: the node's own, unless there is only one.
+  if (first && (node.first_ms == INT64_MIN || !schema_->one_clock)) node.first_ms = time_ms;
   node.newest_ms = time_ms;
 }
 

@@ -258,24 +258,6 @@ BOOST_FIXTURE_TEST_CASE(bad_telemetry_is_dropped_and_counted_and_service_goes_on
   BOOST_TEST(seen->credit == 4u);
 }
 
-BOOST_FIXTURE_TEST_CASE(what_was_accepted_is_recorded_when_asked, prediction_stage) {
-  config->prediction.record_file = (directory / "rec" / "live.csv").string();
-  start(names::telemetry_ingestor);
-  auto run = make_run(8, synthetic_trouble::none);
-  play(run, testing::run_maker::begin_ms + 3000);
-  advance(1500);
-  caf::anon_send_exit(ctx->names.find(names::telemetry_ingestor), caf::exit_reason::kill);
-  sched.run();
-  start(names::telemetry_ingestor);
-  play(run, testing::run_maker::begin_ms + 6000);
-  advance(1500);
-  uint64_t bad = 0;
-  auto rows = predict::read_recording((directory / "rec").string(), "live", bad);
-  BOOST_REQUIRE(rows);
-  BOOST_TEST(bad == 0u);
-  BOOST_TEST(rows->size() == next);
-}
-
 BOOST_AUTO_TEST_CASE(a_publisher_reaches_the_ingestor_through_a_real_socket) {
   auto seen =
       std::make_shared<std::array<std::atomic<uint64_t>, 3>>(); // batches, rows, highest seq

@@ -1,11 +1,16 @@
+#include <algorithm>
 #include <cstring>
 #include <random>
 
 #include <boost/test/unit_test.hpp>
 
+#include "history/history_file.hpp"
+#include "history/journal.hpp"
 #include "predict/examples.hpp"
 #include "predict/features.hpp"
+#include "telemetry/metrics.hpp"
 #include "tests/support/random_seed.hpp"
+#include "tests/support/temp_dir.hpp"
 
 using namespace harbinger;
 using namespace harbinger::predict;
@@ -170,6 +175,96 @@ BOOST_AUTO_TEST_CASE(the_engine_fed_as_the_service_feeds_it_gives_the_same_bits)
       }
     }
   BOOST_TEST(compared >= 10u);
+}
+
+namespace {
+const time_scales quick = make_scales({3, 10, 40}, 20, 2);
+
+/// What a node publishes: five rows each second, which arrive late, by a clock of its own.
+struct batch {
+  telemetry_rows rows;
+  int64_t arrived_ms = 0;
+};
+std::vector<batch> service_batches(std::mt19937_64& random, int64_t seconds) {
+  auto metrics =
+      std::make_shared<const std::vector<metric_spec>>(telemetry::catalogue_specs());
+  std::vector<batch> out;
+  std::vector<double> totals(6 * metrics->size());
+  for (int64_t s = 0; s < seconds; ++s)
+    for (int64_t n = 0; n < 6; ++n) {
+      if (random() % 10 == 0 || s < n * 3) continue; // lost; or the node came later
+      uint64_t life = n == 2 && s >= seconds / 2 ? 2 : 1;
+      telemetry_rows rows{node_id{"n" + std::to_string(n)}, incarnation{life}, 1, metrics, {}, {}};
+      auto skew = (n - 3) * 7919;
+      for (int64_t k = 0; k < 5; ++k) {
+        rows.times.push_back(unix_ms{begin_ms + s * 1000 + k * 200 + skew});
+        for (size_t m = 0; m < metrics->size(); ++m) {
+          auto& total = totals[static_cast<size_t>(n) * metrics->size() + m];
+          total += static_cast<double>(random() % 3) / 7;
+          bool counter = (*metrics)[m].kind == metric_kind::counter;
+          double x = counter ? total : static_cast<double>(random() % 1000) / 999;
+          rows.values.push_back(random() % 20 == 0 ? std::nan("") : x);
+        }
+      }
+      // Some arrive at the very moment of a decision.
+      auto late = random() % 4 == 0 ? 1000 : 850 + static_cast<int64_t>(random() % 100);
+      auto arrived = begin_ms + s * 1000 + late;
+      out.push_back({std::move(rows), arrived});
+    }
+  std::stable_sort(out.begin(), out.end(),
+                   [](const auto& a, const auto& b) { return a.arrived_ms < b.arrived_ms; });
+  return out;
+}
+} // namespace
+
+BOOST_AUTO_TEST_CASE(what_the_service_saw_live_and_what_its_journal_replays_are_equal_to_the_bit) {
+  auto seed = random_seed();
+  std::mt19937_64 random(seed);
+  BOOST_TEST_CONTEXT("HARBINGER_SEED=" << seed) {
+    auto batches = service_batches(random, 120);
+    test::temp_dir dir;
+    {
+      auto kept = journal::open(dir / "journal", {.segment_bytes = 100'000});
+      BOOST_REQUIRE(kept.has_value());
+      for (const auto& b : batches) (*kept)->add(b.rows, unix_ms{b.arrived_ms});
+    }
+    auto read = read_journal(dir / "journal");
+    BOOST_REQUIRE(read.has_value());
+    BOOST_REQUIRE(write_history(dir / "history", read->data).has_value());
+    auto history = read_history(dir / "history");
+    BOOST_REQUIRE(history.has_value());
+    example_options options;
+    options.every_ms = 500;
+    auto rows = make_examples(*history, service_schema(), quick, options).value();
+
+    feature_engine live(quick);
+    feature_table table;
+    size_t next = 0, compared = 0, other_life = 0;
+    int64_t now = 0;
+    for (size_t i = 0; i < rows.size(); ++i) {
+      if (rows.time_ms[i] != now) {
+        now = rows.time_ms[i];
+        for (; next < batches.size() && batches[next].arrived_ms <= now; ++next)
+          live.add(batches[next].rows, batches[next].arrived_ms);
+        live.table(now, table);
+      }
+      const auto& node = history->nodes[rows.node[i]];
+      auto at = std::find(table.nodes.begin(), table.nodes.end(),
+                          node_id{node.attributes.at("node")});
+      BOOST_REQUIRE((at != table.nodes.end()));
+      auto values = table.row(static_cast<size_t>(at - table.nodes.begin()));
+      for (size_t f = 0; f < table.width; ++f) {
+        auto expected = static_cast<float>(values[f]);
+        BOOST_REQUIRE_MESSAGE(std::memcmp(&expected, &rows.row(i)[f], sizeof expected) == 0,
+                              node.id.value << ' ' << feature_name(*service_schema(), f) << " at "
+                                            << now - begin_ms);
+      }
+      ++compared;
+      other_life += node.id.value == "n2#2";
+    }
+    BOOST_TEST(compared > 1000u);
+    BOOST_TEST(other_life > 50u);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(labels_know_what_is_not_known) {

@@ -1,7 +1,9 @@
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <random>
 
 #include <nlohmann/json.hpp>
 
@@ -103,6 +105,34 @@ BOOST_AUTO_TEST_CASE(what_is_written_is_read_to_the_bit) {
     BOOST_TEST((a.node == b.node && a.time_ms == b.time_ms && a.what == b.what && a.code == b.code
                 && a.count == b.count && a.back_ms == b.back_ms));
   }
+}
+
+BOOST_AUTO_TEST_CASE(arrivals_are_kept_where_there_are_any) {
+  temp_dir dir;
+  BOOST_REQUIRE(write_history(dir / "none", example()).has_value());
+  auto h = example();
+  h.samples = {{0, 7, {1, 2, 3}, 0},     // at 7
+               {0, 8, {1, 2, 3}, 20},    // two that came together
+               {0, 9, {1, 2, 3}, 20},    //
+               {1, -40, {1, 2, 3}, 20},  // a clock that is behind
+               {1, 500, {1, 2, 3}, 21}}; // one that is ahead
+  BOOST_REQUIRE(write_history(dir / "some", h).has_value());
+  auto got = read_history(dir / "some");
+  BOOST_REQUIRE_MESSAGE(got.has_value(), trouble(dir / "some"));
+  BOOST_REQUIRE(got->samples.size() == 5u);
+  for (size_t i = 0; i < 5; ++i) {
+    const auto &a = got->samples[i], &b = h.samples[i];
+    BOOST_TEST((a.node == b.node && a.time_ms == b.time_ms && a.arrived_ms == b.arrived_ms));
+    BOOST_TEST(same(a.values, b.values));
+  }
+  auto none = read_history(dir / "none");
+  BOOST_REQUIRE(none.has_value());
+  for (const auto& s : none->samples) BOOST_TEST(s.arrived_ms == 0);
+  std::shuffle(h.samples.begin(), h.samples.end(), std::mt19937(1));
+  BOOST_TEST(!check_history(h).has_value());
+  sort_history(h);
+  BOOST_TEST(check_history(h).has_value());
+  BOOST_TEST(h.samples[2].time_ms == 9);
 }
 
 BOOST_AUTO_TEST_CASE(equal_histories_give_equal_bytes) {
@@ -230,6 +260,10 @@ BOOST_AUTO_TEST_CASE(what_breaks_a_promise_is_not_written) {
   BOOST_TEST(refused([](auto& h) { h.samples[0].node = 2; }));
   BOOST_TEST(refused([](auto& h) { std::swap(h.samples[0], h.samples[1]); }));
   BOOST_TEST(refused([](auto& h) { h.samples[0].values[0] = INFINITY; }));
+  BOOST_TEST(refused([](auto& h) { h.samples[0].arrived_ms = 1; }));   // after the others
+  BOOST_TEST(refused([](auto& h) { h.samples[2].time_ms = -51, h.samples[2].arrived_ms = 9; }));
+  BOOST_TEST(refused([](auto& h) { h.samples[2].arrived_ms = INT64_MAX; }));
+  BOOST_TEST(refused([](auto& h) { h.metrics[1].name = "arrived_ms"; }));
   BOOST_TEST(refused([](auto& h) { std::swap(h.events[0], h.events[2]); }));
   BOOST_TEST(refused([](auto& h) { h.events[0].back_ms = 9; }));
   BOOST_TEST(refused([](auto& h) { h.events[2].back_ms = 5; }));

@@ -19,7 +19,8 @@ int run_campaign(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--first", options.first, "number of the first run, to continue a campaign")
       ->capture_default_str();
-  app.add_option("--out", options.out, "directory of the recordings")->required();
+  app.add_option("--out", options.out, "directory of the history; it is made, or continued")
+      ->capture_default_str();
   app.add_option("--seed", options.seed, "seed of everything random")->capture_default_str();
   app.add_option("--trouble", kinds, "only these kinds, in turn");
   app.add_option("--programs", options.programs,
@@ -43,7 +44,7 @@ int run_campaign(int argc, char** argv) {
     std::fprintf(stderr, "harbinger campaign: %s\n", to_string(made.error()).c_str());
     return to_int(exit_code::failure);
   }
-  std::printf("%u recordings in %s\n", *made, options.out.c_str());
+  std::printf("%u runs added to %s\n", *made, options.out.c_str());
   return to_int(*made == options.runs ? exit_code::ok : exit_code::failure);
 }
 

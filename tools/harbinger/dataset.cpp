@@ -1,5 +1,6 @@
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 
 #include <CLI/CLI.hpp>
@@ -10,6 +11,8 @@
 #include "commands.hpp"
 #include "history/history_file.hpp"
 #include "history/import.hpp"
+#include "history/journal.hpp"
+#include "history/merge.hpp"
 #include "history/summary.hpp"
 #include "history/time_text.hpp"
 #include "messages/common.hpp"
@@ -62,6 +65,10 @@ void print_lines(const json& document) {
   }
 }
 
+result<> put(const std::string& out, const history& h, bool force) {
+  return write_history(out, h, force ? existing::replace : existing::refuse);
+}
+
 struct import_options {
   std::string schema, from, out;
   bool force = false, as_json = false;
@@ -76,7 +83,7 @@ int run_import(const import_options& o) {
   }
   if (!*got) return give_up(got->error());
   const auto& in = **got;
-  auto written = write_history(o.out, in.data, o.force ? existing::replace : existing::refuse);
+  auto written = put(o.out, in.data, o.force);
   if (!written) return give_up(written.error());
   json totals{{"history", o.out},
               {"nodes", in.data.nodes.size()},
@@ -92,6 +99,70 @@ int run_import(const import_options& o) {
   std::printf("%s\n", render_document(table_of(in.tables).dump()).c_str());
   print_lines(totals);
   return 0;
+}
+
+/// What was made, after the document of how.
+int say_made(json document, const std::string& out, const history& h, bool as_json) {
+  document["history"] = out;
+  document["nodes"] = h.nodes.size();
+  document["samples"] = h.samples.size();
+  document["events"] = h.events.size();
+  if (as_json)
+    std::printf("%s\n", document.dump(2).c_str());
+  else
+    print_lines(document);
+  return 0;
+}
+
+struct export_options {
+  std::string state, out, name;
+  bool force = false, as_json = false;
+};
+
+int run_export(const export_options& o) {
+  auto got = read_journal(o.state + '/' + journal_directory);
+  if (got && got->data.samples.empty()) got = fail(errc::not_found, "nothing was kept there yet");
+  if (!got) return give_up(got.error());
+  if (!o.name.empty()) got->data.name = o.name;
+  for (const auto& why : got->problems)
+    std::fprintf(stderr, "harbinger dataset: left out: %s\n", why.c_str());
+  if (auto written = put(o.out, got->data, o.force); !written) return give_up(written.error());
+  json how{{"segments", got->segments},
+           {"segments_lost", got->segments_lost},
+           {"segments_left_out", got->segments_left_out},
+           {"lines_lost", got->lines_lost},
+           {"rows_unordered", got->rows_unordered}};
+  return say_made(std::move(how), o.out, got->data, o.as_json);
+}
+
+struct merge_options {
+  std::string out, name;
+  std::vector<std::string> parts;
+  bool force = false, as_json = false;
+};
+
+/// "NAME=DIRECTORY", or a directory; a name has no slash.
+result<merge_part> read_part(const std::string& text) {
+  auto at = text.find('=');
+  bool named = at != std::string::npos && text.find('/') > at;
+  auto h = read_history(named ? text.substr(at + 1) : text);
+  if (!h) return tl::unexpected(h.error());
+  return merge_part{std::move(*h), named ? text.substr(0, at) : ""};
+}
+
+int run_merge(const merge_options& o) {
+  std::vector<merge_part> parts;
+  for (const auto& text : o.parts) {
+    auto part = read_part(text);
+    if (!part) return give_up(part.error());
+    parts.push_back(std::move(*part));
+  }
+  auto name = o.name.empty() ? std::filesystem::path(o.out + "/.").parent_path().filename().string()
+                             : o.name;
+  auto merged = merge_histories(std::move(parts), name);
+  if (!merged) return give_up(merged.error());
+  if (auto written = put(o.out, *merged, o.force); !written) return give_up(written.error());
+  return say_made({{"histories", o.parts.size()}}, o.out, *merged, o.as_json);
 }
 
 json number_or_null(double x) { return std::isfinite(x) ? json(x) : json(nullptr); }
@@ -175,7 +246,7 @@ int run_show(const show_options& o) {
 } // namespace
 
 int run_dataset(int argc, char** argv) {
-  CLI::App app{"Histories of machines: made from CSV tables, and what is in them",
+  CLI::App app{"Histories of machines: made from tables or from what a service kept, and what is in them",
                "harbinger dataset"};
   app.require_subcommand(1);
   import_options in;
@@ -193,11 +264,31 @@ int run_dataset(int argc, char** argv) {
       ->delimiter(',')
       ->capture_default_str();
   show->add_flag("--json", out.as_json, "print JSON instead of tables");
+  export_options kept;
+  auto* exported = app.add_subcommand(
+      "export", "make a history of what a service kept of its nodes; it may be running");
+  exported->add_option("--state", kept.state, "state directory of the central service")->required();
+  exported->add_option("--out", kept.out, "directory of the history")->required();
+  exported->add_option("--name", kept.name, "of the history (default: service)");
+  exported->add_flag("--force", kept.force, "replace the history that is there");
+  exported->add_flag("--json", kept.as_json, "print JSON");
+  merge_options several;
+  auto* merge = app.add_subcommand("merge", "make one history of several");
+  merge->add_option("histories", several.parts,
+                    "directories; NAME=DIRECTORY: prefix for ids and fleets that others have too "
+                    "(default: the history's own name)")
+      ->required();
+  merge->add_option("--out", several.out, "directory of the history")->required();
+  merge->add_option("--name", several.name, "of the history (default: that of its directory)");
+  merge->add_flag("--force", several.force, "replace the history that is there");
+  merge->add_flag("--json", several.as_json, "print JSON");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : to_int(exit_code::usage);
   }
+  if (exported->parsed()) return run_export(kept);
+  if (merge->parsed()) return run_merge(several);
   return import->parsed() ? run_import(in) : run_show(out);
 }
 

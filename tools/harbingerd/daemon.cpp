@@ -15,6 +15,7 @@
 #include "actors/tree.hpp"
 #include "app/config_history.hpp"
 #include "app/daemon_process.hpp"
+#include "wire/codec.hpp"
 
 namespace harbinger {
 namespace {
@@ -125,9 +126,23 @@ private:
             [](const caf::error&) { spdlog::error("reload_failed reason=\"no answer\""); });
   }
 
+  /// A node that stops on purpose says so, that it is not taken for one that failed. The answer of
+  /// the link only shows that the word is with its socket, which sends it before it closes.
+  void say_goodbye() {
+    auto found = ctx_->names.find(names::node_link);
+    if (ctx_->role != daemon_role::node || !found) return;
+    auto link = caf::actor_cast<node_link_actor>(found);
+    node_leaving leaving{ctx_->config->node.id, ctx_->life};
+    self_->send(link, send_to_centre{wire::make_frame(0, leaving)});
+    self_->request(link, answer_timeout, show_request{"link", {}})
+        .receive([](const show_reply&) {},
+                 [](const caf::error&) { spdlog::warn("goodbye_unsent"); });
+  }
+
   exit_code stop() {
     notify_systemd("STOPPING=1");
     spdlog::info("stopping");
+    say_goodbye();
     self_->monitor(root_);
     self_->send_exit(root_, caf::exit_reason::user_shutdown);
     bool stopped = false;
