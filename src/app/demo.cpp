@@ -148,7 +148,7 @@ result<> demo_run::start() {
   c.nodes = options_.nodes;
   c.with_trouble = true;
   c.central = quick_central_settings();
-  c.central["prediction.recordings"] = '"' + options_.recordings + '"';
+  c.central["prediction.histories"] = "[\"" + options_.history + "\"]";
   c.node = quick_node_settings();
   auto prepared = cluster::prepare(c);
   if (!prepared) return tl::unexpected<error>(prepared.error());

@@ -19,7 +19,7 @@ struct demo_options {
   uint32_t nodes = 6;
   double mib_per_partition = 6; ///< metadata preloaded into each
   uint32_t partitions = 12;     ///< of each of the two volumes
-  std::string recordings;       ///< what the model is trained on
+  std::string history;          ///< what the model is trained on
   std::string directory;        ///< empty: a temporary one
   std::string programs;         ///< where harbingerd is; empty: beside this program
   bool keep = false;

@@ -9,12 +9,13 @@
 #include <nlohmann/json.hpp>
 
 #include "actors/failure_predictor.hpp"
+#include "actors/model_keeper.hpp"
 #include "actors/model_trainer.hpp"
 #include "actors/names.hpp"
 #include "actors/node/telemetry_publisher.hpp"
 #include "actors/telemetry_bridge.hpp"
 #include "actors/telemetry_ingestor.hpp"
-#include "predict/recorded_training.hpp"
+#include "history/history_file.hpp"
 #include "tests/support/synthetic_runs.hpp"
 
 using namespace harbinger;
@@ -67,8 +68,8 @@ struct prediction_stage {
     config->prediction.horizon_s = 12;
     config->prediction.stale_after_s = 2;
     config->prediction.scoring_ms = 500;
-    config->prediction.trees = 15;
-    config->prediction.train_rows_max = 800;
+    config->prediction.models = {"forest", "logistic"};
+    config->prediction.train_rows_max = 1000;
     ctx->config = config;
     ctx->wall_clock = [this] { return unix_ms{wall_ms}; };
     seen->map.whole = true;
@@ -100,6 +101,7 @@ struct prediction_stage {
   void start(const std::string& name) {
     if (name == names::telemetry_ingestor) set(name, sys.spawn(telemetry_ingestor, ctx));
     if (name == names::failure_predictor) set(name, sys.spawn(failure_predictor, ctx));
+    if (name == names::model_keeper) set(name, sys.spawn(model_keeper, ctx));
     if (name == names::model_trainer) set(name, sys.spawn(model_trainer, ctx));
     sched.run();
   }
@@ -142,16 +144,22 @@ struct prediction_stage {
     return out;
   }
   void record_runs(uint64_t how_many) {
-    config->prediction.recordings = (directory / "runs").string();
-    for (uint64_t seed = 1; seed <= how_many; ++seed) {
-      auto run = make_run(seed);
-      auto writer = predict::recording_writer::open(config->prediction.recordings + "/"
-                                                    + run.info.run + ".csv");
-      BOOST_REQUIRE(writer);
-      for (const auto& r : run.rows) BOOST_REQUIRE(writer->append(r.rows, unix_ms{r.received_ms}));
-      BOOST_REQUIRE(writer->flush());
-      BOOST_REQUIRE(predict::write_run_info(config->prediction.recordings, run.info));
-    }
+    auto path = (directory / "runs").string();
+    BOOST_REQUIRE(write_history(path, testing::history_of_runs(how_many)));
+    config->prediction.histories = {path};
+  }
+  /// All that has to do with models, in the order of the tree.
+  void start_models() {
+    start(names::failure_predictor);
+    start(names::model_keeper);
+    start(names::model_trainer);
+    advance(1500);
+  }
+  void kill(const std::string& name) {
+    auto handle = ctx->names.find(name);
+    ctx->names.erase(name, handle);
+    caf::anon_send_exit(handle, caf::exit_reason::kill);
+    sched.run();
   }
   size_t next = 0;
 };
@@ -159,10 +167,10 @@ struct prediction_stage {
 
 BOOST_FIXTURE_TEST_CASE(a_trained_model_raises_the_risk_of_a_leaking_node, prediction_stage) {
   record_runs(15);
-  start(names::failure_predictor);
   start(names::telemetry_ingestor);
-  start(names::model_trainer);
+  start_models();
   BOOST_TEST(count("model_trained") == 1u);
+  BOOST_TEST(count("model_promoted") == 1u);
   BOOST_TEST(count("model_in_use") == 1u);
   auto run = make_run(201, synthetic_trouble::leak);
   play(run, *run.info.trouble_start_ms - 500);
@@ -177,21 +185,29 @@ BOOST_FIXTURE_TEST_CASE(a_trained_model_raises_the_risk_of_a_leaking_node, predi
   BOOST_TEST(one["calibrated"].get<bool>());
   BOOST_TEST(one["reasons"].size() >= 1u);
   BOOST_TEST(one["history"].size() > 10u);
+  BOOST_TEST(one["horizons"].size() == 1u);
+  BOOST_TEST(one["similar"].size() == 5u);
+  auto words = nlohmann::json::parse(
+      *show(names::failure_predictor, "explain", {"node", run.info.node.value}));
+  BOOST_TEST(words["lines"].size() > 5u);
+  BOOST_TEST(
+      (show(names::failure_predictor, "explain", {"n1"}).error().code == errc::invalid_argument));
+  auto drift = nlohmann::json::parse(*show(names::failure_predictor, "drift"));
+  BOOST_TEST(drift["metrics"].size() > 5u);
   auto all = nlohmann::json::parse(*show(names::failure_predictor, "risk"));
   BOOST_TEST(all["rows"].size() == 6u);
   BOOST_TEST(all["rows"][0].size() == all["columns"].size());
   BOOST_TEST((show(names::failure_predictor, "risk", {"n99"}).error().code == errc::not_found));
-  auto model = nlohmann::json::parse(*show(names::model_trainer, "model"));
-  BOOST_TEST(model["report"]["runs"].get<int>() == 15);
+  auto model = nlohmann::json::parse(*show(names::model_keeper, "model"));
+  BOOST_TEST(model["report"]["nodes"].get<int>() == 15 * 6);
+  BOOST_TEST(model["promotions"][0]["by"] == "first");
 }
 
 BOOST_FIXTURE_TEST_CASE(a_restarted_predictor_finds_its_model_again, prediction_stage) {
   record_runs(15);
-  start(names::failure_predictor);
-  start(names::model_trainer);
+  start_models();
   auto version = seen->events.back().subject;
-  caf::anon_send_exit(ctx->names.find(names::failure_predictor), caf::exit_reason::kill);
-  sched.run();
+  kill(names::failure_predictor);
   start(names::failure_predictor);
   BOOST_TEST(count("model_in_use") == 2u);
   BOOST_TEST(seen->events.back().subject == version);
@@ -203,20 +219,42 @@ BOOST_FIXTURE_TEST_CASE(a_restarted_predictor_finds_its_model_again, prediction_
 BOOST_FIXTURE_TEST_CASE(a_stored_model_is_used_without_training_and_a_damaged_one_is_not,
                         prediction_stage) {
   record_runs(15);
-  start(names::failure_predictor);
-  start(names::model_trainer);
-  start(names::model_trainer);
+  start_models();
+  auto version = nlohmann::json::parse(*show(names::model_keeper, "model"))["version"];
+  kill(names::model_keeper);
+  start(names::model_keeper);
+  advance(1500);
   BOOST_TEST(count("model_trained") == 1u);
-  fs::resize_file(directory / "model", 1000);
-  start(names::model_trainer);
-  BOOST_TEST(count("model_refused") == 1u);
+  BOOST_TEST(nlohmann::json::parse(*show(names::model_keeper, "model"))["version"] == version);
+  kill(names::model_keeper);
+  fs::resize_file(directory / "models" / (version.get<std::string>() + ".hbmodel"), 1000);
+  start(names::model_keeper);
+  advance(1500);
   BOOST_TEST(count("model_trained") == 2u);
+  BOOST_TEST(nlohmann::json::parse(*show(names::model_keeper, "model"))["version"] == version);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_trainer_that_dies_is_asked_again, prediction_stage) {
+  record_runs(15);
+  start(names::failure_predictor);
+  start(names::model_keeper);
+  // Somebody who takes the order and dies of it.
+  ctx->names.set(names::model_trainer, sys.spawn([](caf::event_based_actor* self) -> caf::behavior {
+    self->set_default_handler(caf::drop);
+    return {[=](const train_model&) { self->quit(); }};
+  }));
+  advance(1500);
+  BOOST_TEST(count("model_training") == 1u);
+  BOOST_TEST((show(names::model_keeper, "model", {"retrain"}).error().code == errc::in_use));
+  start(names::model_trainer);
+  advance(1500);
+  BOOST_TEST(count("model_training") == 2u);
+  BOOST_TEST(count("model_promoted") == 1u);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_bad_model_is_refused_and_the_last_good_one_stays, prediction_stage) {
   record_runs(15);
-  start(names::failure_predictor);
-  start(names::model_trainer);
+  start_models();
   std::ofstream(directory / "bad") << "HBMODEL1 nothing of the kind";
   caf::anon_send(ctx->names.find(names::failure_predictor),
                  model_ready{(directory / "bad").string(), "x"});
@@ -227,12 +265,51 @@ BOOST_FIXTURE_TEST_CASE(a_bad_model_is_refused_and_the_last_good_one_stays, pred
              != seen->risks.back().risks[0].model.starts_with("logistic"));
 }
 
-BOOST_FIXTURE_TEST_CASE(without_recordings_the_heuristic_serves_and_it_is_said, prediction_stage) {
-  start(names::failure_predictor);
-  start(names::model_trainer);
+BOOST_FIXTURE_TEST_CASE(without_histories_the_heuristic_serves_and_it_is_said, prediction_stage) {
+  start_models();
   BOOST_TEST(count("model_not_trained") == 1u);
-  advance(1000);
+  advance(3000);
+  BOOST_TEST(count("model_training") == 1u); // it does not try again and again
   BOOST_TEST(seen->risks.back().risks[0].model == "heuristic");
+  BOOST_TEST((show(names::failure_predictor, "drift").error().code == errc::unavailable));
+}
+
+BOOST_FIXTURE_TEST_CASE(models_are_promoted_and_rolled_back_by_hand, prediction_stage) {
+  record_runs(12);
+  start_models();
+  auto first =
+      nlohmann::json::parse(*show(names::model_keeper, "model"))["version"].get<std::string>();
+  // Another one, as `harbinger train` would bring it.
+  config->prediction.train_rows_max = 700;
+  kill(names::model_keeper);
+  fs::create_directories(directory / "aside");
+  fs::rename(directory / "models", directory / "aside" / "models");
+  start(names::model_keeper);
+  advance(1500);
+  auto second =
+      nlohmann::json::parse(*show(names::model_keeper, "model"))["version"].get<std::string>();
+  BOOST_REQUIRE(first != second);
+  kill(names::model_keeper);
+  fs::copy(directory / "aside" / "models" / (first + ".hbmodel"),
+           directory / "models" / (first + ".hbmodel"));
+  start(names::model_keeper);
+  auto promoted = show(names::model_keeper, "model", {"promote", first});
+  BOOST_REQUIRE(promoted);
+  BOOST_TEST(seen->events.back().subject == first);
+  auto list = nlohmann::json::parse(*show(names::model_keeper, "model", {"list"}));
+  BOOST_TEST(list["rows"].size() == 2u);
+  auto diff = nlohmann::json::parse(*show(names::model_keeper, "model", {"diff", first, second}));
+  BOOST_TEST(diff["rows"].size() > 2u);
+  auto back = nlohmann::json::parse(*show(names::model_keeper, "model", {"rollback"}));
+  BOOST_TEST(back["version"] == second);
+  advance(500);
+  BOOST_TEST(seen->risks.back().risks[0].model == second);
+  BOOST_TEST(count("model_rolled_back") == 1u);
+  BOOST_TEST((show(names::model_keeper, "model", {"rollback"}).error().code == errc::not_found));
+  BOOST_TEST(
+      (show(names::model_keeper, "model", {"promote", "nobody"}).error().code == errc::not_found));
+  BOOST_TEST(
+      (show(names::model_keeper, "model", {"dance"}).error().code == errc::invalid_argument));
 }
 
 BOOST_FIXTURE_TEST_CASE(bad_telemetry_is_dropped_and_counted_and_service_goes_on,

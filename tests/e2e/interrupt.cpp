@@ -41,7 +41,7 @@ struct running_demo {
                     "demo",
                     "--directory",
                     directory.string(),
-                    "--recordings",
+                    "--history",
                     directory.string()};
     options.output = (directory / "demo.log").string();
     auto started = process::start(options);

@@ -3,17 +3,33 @@
 /// Made-up runs of six nodes for the tests of prediction: telemetry with noise, a trouble or a
 /// harmless look-alike on one node, and what became of it. The seed says everything.
 
+#include <algorithm>
 #include <cmath>
+#include <optional>
 #include <random>
+#include <vector>
 
-#include "predict/recordings.hpp"
+#include "history/history.hpp"
+#include "messages/telemetry.hpp"
 #include "telemetry/metrics.hpp"
 
 namespace harbinger::testing {
 
+struct run_info {
+  std::string run;
+  std::string trouble; ///< "memory_leak" ..., or a harmless look-alike
+  node_id node;        ///< who had it
+  std::optional<int64_t> trouble_start_ms;
+  std::optional<int64_t> death_ms; ///< nothing: it lived to the end
+  int64_t end_ms = 0;
+};
+struct arrived_rows {
+  telemetry_rows rows;
+  int64_t received_ms = 0;
+};
 struct synthetic_run {
-  predict::run_info info;
-  std::vector<predict::recorded_rows> rows;
+  run_info info;
+  std::vector<arrived_rows> rows; ///< as they came
 };
 
 enum class synthetic_trouble { none, leak, plateau, errors, few_errors };
@@ -22,8 +38,6 @@ class run_maker {
 public:
   run_maker(uint64_t seed, synthetic_trouble trouble) : random_(seed), trouble_(trouble) {
     out_.info.run = "run" + std::to_string(seed);
-    out_.info.seed = seed;
-    out_.info.sample_ms = 200;
     out_.info.end_ms = begin_ms + length_ms;
     out_.info.node.value = "n" + std::to_string(1 + seed % nodes);
     out_.info.trouble_start_ms = begin_ms + 20'000 + static_cast<int64_t>(uniform(0, 10'000));
@@ -83,7 +97,7 @@ private:
     set(row, "net.rtt_ms_mean", uniform(0.2, 0.6));
     set(row, "net.unanswered_ratio", 0);
     set(row, "log.errors_io", errors_[n]);
-    predict::recorded_rows out;
+    arrived_rows out;
     out.rows = {node, incarnation{1}, ++seq_, metrics_, {unix_ms{t + n}}, std::move(row)};
     out.received_ms = t + 3 + n;
     out_.rows.push_back(std::move(out));
@@ -102,6 +116,53 @@ inline synthetic_run make_run(uint64_t seed, synthetic_trouble trouble) {
 }
 inline synthetic_run make_run(uint64_t seed) {
   return make_run(seed, static_cast<synthetic_trouble>(seed % 5));
+}
+
+/// The runs as one history: every run a fleet, its nodes RUN/n1 to RUN/n6.
+inline history history_of(const std::vector<synthetic_run>& runs) {
+  history out;
+  out.name = "made-up runs";
+  for (const auto& m : telemetry::metric_catalogue())
+    out.metrics.push_back({std::string(m.name), std::string(m.unit),
+                           m.kind == metric_kind::counter ? history_reading::counter
+                           : m.unit == "ratio"            ? history_reading::share
+                                                          : history_reading::gauge,
+                           m.unit == "ratio", 0});
+  for (const auto& run : runs) {
+    auto first = static_cast<uint32_t>(out.nodes.size());
+    for (int n = 1; n <= run_maker::nodes; ++n) {
+      history_node node{node_id{run.info.run + "/n" + std::to_string(n)},
+                        run.info.run,
+                        {},
+                        run_maker::begin_ms,
+                        run.info.end_ms,
+                        0};
+      node.attributes = {{"run", run.info.run}, {"trouble", run.info.trouble}};
+      out.nodes.push_back(std::move(node));
+    }
+    auto place = [&](const node_id& id) {
+      return first + static_cast<uint32_t>(std::stoi(id.value.substr(1))) - 1;
+    };
+    for (const auto& r : run.rows)
+      out.samples.push_back(
+          {place(r.rows.node), r.rows.times[0].value, r.rows.values, r.received_ms});
+    if (run.info.death_ms) {
+      out.events.push_back(
+          {place(run.info.node), *run.info.death_ms, happening::failure, run.info.trouble, 1, 0});
+      out.nodes[place(run.info.node)].last_ms = *run.info.death_ms;
+    }
+  }
+  std::stable_sort(out.samples.begin(), out.samples.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.arrived_ms, a.node) < std::pair(b.arrived_ms, b.node);
+  });
+  std::stable_sort(out.events.begin(), out.events.end(),
+                   [](const auto& a, const auto& b) { return a.time_ms < b.time_ms; });
+  return out;
+}
+inline history history_of_runs(uint64_t how_many) {
+  std::vector<synthetic_run> runs;
+  for (uint64_t seed = 1; seed <= how_many; ++seed) runs.push_back(make_run(seed));
+  return history_of(runs);
 }
 
 } // namespace harbinger::testing

@@ -1,21 +1,16 @@
-/// Windows, features, recordings.
+/// Windows and features.
 
 #include <cmath>
-#include <filesystem>
-#include <fstream>
 #include <set>
-#include <unistd.h>
 
 #include <boost/test/unit_test.hpp>
 
 #include "../support/synthetic_runs.hpp"
 #include "predict/features.hpp"
-#include "predict/recordings.hpp"
 #include "predict/reasons.hpp"
 
 using namespace harbinger;
 using namespace harbinger::predict;
-namespace fs = std::filesystem;
 
 namespace {
 const time_scales scales = make_scales({3, 10, 40}, 20, 2);
@@ -47,12 +42,6 @@ struct one_node {
   std::shared_ptr<const std::vector<metric_spec>> shared;
   feature_engine engine{scales};
   int64_t time_ms = 1'700'000'000'000;
-};
-
-struct scratch {
-  fs::path path = fs::temp_directory_path() / ("harbinger-features-" + std::to_string(::getpid()));
-  scratch() { fs::create_directories(path); }
-  ~scratch() { fs::remove_all(path); }
 };
 } // namespace
 
@@ -207,65 +196,4 @@ BOOST_AUTO_TEST_CASE(another_schema_has_another_hash) {
              != schema_hash(*service_schema(), make_scales({3, 10, 41}, 20, 2)));
   BOOST_TEST(schema_hash(*service_schema(), scales)
              != schema_hash(*service_schema(), make_scales({3, 10, 40}, 21, 2)));
-}
-
-BOOST_AUTO_TEST_CASE(a_recording_reads_back_as_it_was_written_packed_or_not) {
-  scratch dir;
-  auto run = testing::make_run(3);
-  auto csv = (dir.path / "run3.csv").string();
-  {
-    auto writer = recording_writer::open(csv);
-    BOOST_REQUIRE(writer);
-    for (const auto& r : run.rows) BOOST_REQUIRE(writer->append(r.rows, unix_ms{r.received_ms}));
-    BOOST_REQUIRE(writer->flush());
-  }
-  BOOST_REQUIRE(write_run_info(dir.path.string(), run.info));
-  for (int packed = 0; packed < 2; ++packed) {
-    uint64_t bad = 0;
-    auto rows = read_recording(dir.path.string(), "run3", bad);
-    BOOST_REQUIRE(rows);
-    BOOST_TEST(bad == 0u);
-    BOOST_REQUIRE(rows->size() == run.rows.size());
-    auto rss = telemetry::metric_index("process.rss_ratio");
-    for (size_t i = 0; i < rows->size(); i += 17) {
-      const auto &in = run.rows[i], &out = (*rows)[i];
-      BOOST_TEST(out.received_ms == in.received_ms);
-      BOOST_TEST(out.rows.times[0].value == in.rows.times[0].value);
-      BOOST_TEST(out.rows.life == in.rows.life);
-      BOOST_TEST(out.rows.values[rss] == in.rows.values[rss], boost::test_tools::tolerance(1e-5));
-      BOOST_TEST(std::isnan(out.rows.values[telemetry::metric_index("store.queue")]));
-    }
-    if (!packed) BOOST_REQUIRE(compress_recording(csv));
-  }
-  BOOST_TEST(!fs::exists(csv));
-  BOOST_TEST((*list_runs(dir.path.string()) == std::vector<std::string>{"run3"}));
-  auto info = read_run_info(dir.path.string(), "run3");
-  BOOST_REQUIRE(info);
-  BOOST_TEST((info->death_ms == run.info.death_ms));
-  BOOST_TEST(info->trouble == run.info.trouble);
-}
-
-BOOST_AUTO_TEST_CASE(a_damaged_recording_loses_lines_not_the_run) {
-  scratch dir;
-  auto run = testing::make_run(4);
-  auto path = (dir.path / "run4.csv").string();
-  for (int part = 0; part < 2;
-       ++part) { // the writer was killed in the middle of a line and came back
-    auto writer = recording_writer::open(path);
-    for (size_t i = 0; i < 20; ++i)
-      BOOST_REQUIRE(writer->append(run.rows[20 * static_cast<size_t>(part) + i].rows, unix_ms{1}));
-    BOOST_REQUIRE(writer->flush());
-    if (part == 0) std::ofstream(path, std::ios::app) << "n1,17000000";
-  }
-  uint64_t bad = 0;
-  auto rows = read_recording(dir.path.string(), "run4", bad);
-  BOOST_REQUIRE(rows);
-  BOOST_TEST(rows->size() == 40u);
-  BOOST_TEST(bad == 1u);
-  std::ofstream(dir.path / "alien.csv") << "a,b,c\n1,2,3\n";
-  BOOST_TEST((read_recording(dir.path.string(), "alien", bad).error().code == errc::malformed));
-  std::ofstream(dir.path / "torn.csv.zst") << "not zstd";
-  BOOST_TEST((read_recording(dir.path.string(), "torn", bad).error().code == errc::malformed));
-  BOOST_TEST((read_recording(dir.path.string(), "none", bad).error().code == errc::not_found));
-  BOOST_TEST((list_runs("/nonexistent").error().code == errc::not_found));
 }

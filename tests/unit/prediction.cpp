@@ -10,37 +10,38 @@
 #include <nlohmann/json.hpp>
 
 #include "../support/synthetic_runs.hpp"
-#include "predict/evaluation.hpp"
+#include "predict/explanation.hpp"
 #include "predict/heuristic.hpp"
 #include "predict/predictor.hpp"
-#include "predict/recorded_training.hpp"
+#include "predict/training.hpp"
 
 using namespace harbinger;
 using namespace harbinger::predict;
 using testing::make_run;
+using testing::run_maker;
 using testing::synthetic_trouble;
 
 namespace {
 const time_scales scales = make_scales({3, 10, 40}, 12, 2);
 
-const dataset& twenty_runs() {
-  static const auto all = [] {
-    dataset out;
-    for (uint64_t seed = 1; seed <= 20; ++seed) {
-      auto run = make_run(seed);
-      add_run(out, run.info, run.rows, scales, 1000);
-    }
-    return out;
-  }();
-  return all;
+training_options quick() {
+  training_options out;
+  out.horizons_ms = {12'000};
+  out.windows_s = {3, 10, 40};
+  out.stale_after_s = 2;
+  out.every_ms = 1000;
+  out.rule = validation_rule::groups;
+  out.machine = "run";
+  out.cause = "trouble";
+  out.study.kinds = {"forest", "logistic"};
+  out.study.evaluations = 1;
+  out.study.training_rows = 2000;
+  return out;
 }
 
 const model& trained() {
   static const auto m = [] {
-    recorded_training_options options;
-    options.trees = 24;
-    options.rows_max = 1200;
-    auto out = train(twenty_runs(), scales, options);
+    auto out = train(testing::history_of_runs(20), service_schema(), quick());
     BOOST_REQUIRE_MESSAGE(out, (out ? "" : to_string(out.error())));
     return *out;
   }();
@@ -84,10 +85,10 @@ void play(predictor& p, const testing::synthetic_run& run, int64_t until_ms) {
 BOOST_AUTO_TEST_CASE(a_model_finds_deaths_of_runs_it_never_saw) {
   auto report = nlohmann::json::parse(trained().report());
   BOOST_TEST_MESSAGE(report.dump(1));
-  BOOST_TEST(report["validation"]["roc_auc"].get<double>() > 0.9);
-  BOOST_TEST(report["validation"]["event_recall"].get<double>() >= 0.75);
-  BOOST_TEST(report["validation"]["brier"].get<double>()
-             < report["validation"]["base_rate"].get<double>());
+  auto reached = report["horizons"][0]["validation"];
+  BOOST_TEST(reached["roc_auc"].get<double>() > 0.9);
+  BOOST_TEST(reached["event_recall"].get<double>() >= 0.75);
+  BOOST_TEST(reached["brier"].get<double>() < reached["base_rate"].get<double>());
 }
 
 BOOST_AUTO_TEST_CASE(the_risk_of_a_leaking_node_rises_and_names_memory) {
@@ -180,15 +181,6 @@ BOOST_AUTO_TEST_CASE(the_history_is_bounded) {
   BOOST_TEST(!p.history(node_id{"n9"}));
 }
 
-BOOST_AUTO_TEST_CASE(a_model_survives_its_file_bit_for_bit) {
-  auto again = model::parse(trained().serialize());
-  BOOST_REQUIRE_MESSAGE(again, (again ? "" : to_string(again.error())));
-  BOOST_TEST(again->version() == trained().version());
-  for (size_t i = 0; i < twenty_runs().size(); i += 37)
-    BOOST_TEST(again->predict(twenty_runs().row(i)).probability
-               == trained().predict(twenty_runs().row(i)).probability);
-}
-
 BOOST_AUTO_TEST_CASE(damaged_and_foreign_models_are_refused) {
   auto good = trained().serialize();
   auto code = [](std::string_view file) { return model::parse(file).error().code; };
@@ -215,9 +207,9 @@ BOOST_AUTO_TEST_CASE(a_model_of_other_windows_is_refused_and_the_one_before_stay
           rows.values.insert(rows.values.end(), rows.width, i % 2 ? 1.0 : 0.0);
           rows.labels.push_back(static_cast<uint8_t>(i % 2));
         }
-        return std::shared_ptr<const scorer>(std::move(*train_logistic(rows)));
+        return std::vector<horizon_machine>{{12, std::move(*train_logistic(rows)), {}}};
       }(),
-      {}, "{}");
+      "{}");
   auto refused = p.use(std::move(other));
   BOOST_REQUIRE(!refused);
   BOOST_TEST((refused.error().code == errc::unsupported));
@@ -259,21 +251,46 @@ BOOST_AUTO_TEST_CASE(forest_and_logistic_learn_and_survive_their_bytes) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(training_twice_gives_the_same_bytes) {
-  recorded_training_options options;
-  options.trees = 6;
-  options.rows_max = 400;
-  BOOST_TEST(train(twenty_runs(), scales, options)->serialize()
-             == train(twenty_runs(), scales, options)->serialize());
+BOOST_AUTO_TEST_CASE(a_model_without_a_wanted_horizon_is_refused) {
+  predictor p({scales, {600}});
+  auto refused = p.accepts(trained());
+  BOOST_REQUIRE(!refused);
+  BOOST_TEST(to_string(refused.error()).find("10min") != std::string::npos);
+  BOOST_TEST(predictor({scales, {12}}).accepts(trained()).has_value());
 }
 
-BOOST_AUTO_TEST_CASE(too_few_runs_are_a_clear_error) {
-  dataset few;
-  auto run = make_run(1);
-  add_run(few, run.info, run.rows, scales, 1000);
-  auto m = train(few, scales, {});
-  BOOST_REQUIRE(!m);
-  BOOST_TEST((m.error().code == errc::invalid_argument));
+BOOST_AUTO_TEST_CASE(similar_past_cases_say_how_it_ended) {
+  auto run = make_run(101, synthetic_trouble::leak);
+  auto p = make_predictor(true);
+  play(p, run, *run.info.death_ms - 4000);
+  auto similar = p.similar_cases(run.info.node, 5);
+  BOOST_REQUIRE(similar.size() == 5u);
+  auto leaks = std::count_if(similar.begin(), similar.end(), [](const auto& c) {
+    return c.found.failed && c.found.label == "memory_leak";
+  });
+  BOOST_TEST(leaks >= 3);
+  BOOST_TEST(p.similar_cases(node_id{"n99"}, 5).empty());
+  auto words = explain_in_words(p, run.info.node, at(*run.info.death_ms - 4000));
+  BOOST_REQUIRE(words);
+  std::string all;
+  for (const auto& line : *words) all += line + '\n';
+  BOOST_TEST_MESSAGE(all);
+  for (const char* part : {"fails within 12s", "memory_leak", "which is fresh", "Model forest"})
+    BOOST_TEST(all.find(part) != std::string::npos, part);
+  BOOST_TEST(!explain_in_words(p, node_id{"n99"}, at(0)));
+}
+
+BOOST_AUTO_TEST_CASE(the_watch_on_the_model_hears_of_deaths) {
+  auto run = make_run(106, synthetic_trouble::leak);
+  auto p = make_predictor(true);
+  for (auto t = run_maker::begin_ms; t < *run.info.death_ms; t += 1000) play(p, run, t);
+  auto dead = up(run.info.node.value.c_str());
+  dead.state = node_state::dead;
+  p.set_nodes({dead}, false, at(*run.info.death_ms));
+  p.score(at(*run.info.death_ms + 30'000));
+  BOOST_REQUIRE(p.watch());
+  BOOST_TEST(p.watch()->calibration().observed > 0.3);
+  BOOST_TEST(!make_predictor(false).watch());
 }
 
 BOOST_AUTO_TEST_CASE(missing_and_infinite_features_still_give_a_probability) {
@@ -282,31 +299,6 @@ BOOST_AUTO_TEST_CASE(missing_and_infinite_features_still_give_a_probability) {
   auto p = trained().predict(row);
   BOOST_TEST(p.probability >= 0.0);
   BOOST_TEST(p.probability <= 1.0);
-}
-
-BOOST_AUTO_TEST_CASE(rows_whose_future_is_unknown_are_left_out) {
-  run_info run;
-  run.node.value = "n1";
-  run.end_ms = 100'000;
-  node_id n1{"n1"}, n2{"n2"};
-  BOOST_TEST(!label_of(run, n1, 95'000, 10)); // it may die at 101 s
-  BOOST_TEST(*label_of(run, n1, 90'000, 10) == 0);
-  run.death_ms = 60'000;
-  BOOST_TEST(*label_of(run, n1, 49'999, 10) == 0);
-  BOOST_TEST(*label_of(run, n1, 50'000, 10) == 1);
-  BOOST_TEST(!label_of(run, n1, 60'000, 10));
-  BOOST_TEST(*label_of(run, n2, 59'000, 10) == 0);
-}
-
-BOOST_AUTO_TEST_CASE(thinning_keeps_weights_in_step) {
-  std::vector<size_t> all(twenty_runs().size());
-  std::iota(all.begin(), all.end(), size_t{0});
-  auto chosen = choose_rows(twenty_runs(), all, 500);
-  BOOST_TEST(chosen.rows.size() == 500u);
-  double weight = 0;
-  for (double w : chosen.weight) weight += w;
-  BOOST_TEST(weight == static_cast<double>(all.size()), boost::test_tools::tolerance(1e-9));
-  BOOST_TEST((choose_rows(twenty_runs(), all, 500).rows == chosen.rows));
 }
 
 BOOST_AUTO_TEST_CASE(calibration_turns_scores_into_frequencies) {
@@ -322,43 +314,4 @@ BOOST_AUTO_TEST_CASE(calibration_turns_scores_into_frequencies) {
   BOOST_TEST(c.probability(1e9) <= 0.999);
   for (double s = 0; s < 1; s += 0.01) BOOST_TEST(c.probability(s) <= c.probability(s + 0.01));
   BOOST_TEST(calibration::fit({{0.1, 0, 1, 0}, {0.3, 0, 1, 1}}).empty());
-}
-
-BOOST_AUTO_TEST_CASE(evaluation_agrees_with_hand_counted_figures) {
-  // Scores 0.9 0.8 0.7 0.1 with labels 1 0 1 0: 3 of 4 pairs in order; precision at the hits 1 and
-  // 2/3.
-  std::vector<judged_row> rows;
-  double scores[] = {0.9, 0.8, 0.7, 0.1};
-  for (int i = 0; i < 4; ++i)
-    rows.push_back({"r", node_id{"n"}, i * 1000, scores[i], static_cast<uint8_t>(i % 2 == 0), 1});
-  auto e = evaluate_by_run(rows, {{"r", {node_id{"n"}, 5000, "leak"}}}, 10, 0.5);
-  BOOST_TEST(e.roc_auc == 0.75);
-  BOOST_TEST(e.pr_auc == (1 + 2.0 / 3) / 2, boost::test_tools::tolerance(1e-12));
-  BOOST_TEST(e.event_recall == 1.0);
-  BOOST_TEST(*e.runs.at(0).lead_s == 4.0); // the second row in a row above 0.5 stood at 1 s
-  BOOST_TEST(e.runs.at(0).false_alarms == 0u);
-}
-
-BOOST_AUTO_TEST_CASE(live_scoring_and_training_see_the_same_bits) {
-  auto run = make_run(7, synthetic_trouble::errors);
-  dataset rows;
-  add_run(rows, run.info, run.rows, scales, 500);
-  feature_engine live(scales);
-  feature_table table;
-  size_t next = 0, compared = 0;
-  for (size_t i = 0; i < rows.size(); ++i) {
-    while (next < run.rows.size() && run.rows[next].received_ms <= rows.time_ms[i]) {
-      live.add(run.rows[next].rows, run.rows[next].received_ms);
-      ++next;
-    }
-    live.table(rows.time_ms[i], table);
-    for (size_t k = 0; k < table.nodes.size(); ++k)
-      if (table.nodes[k] == rows.node[i]) {
-        BOOST_TEST(std::memcmp(table.row(k).data(), rows.row(i).data(),
-                               service_schema()->width() * sizeof(double))
-                   == 0);
-        ++compared;
-      }
-  }
-  BOOST_TEST(compared == rows.size());
 }

@@ -14,9 +14,9 @@ namespace harbinger {
 
 namespace {
 
-/// The committed recordings: in the source tree that this program was built in, or installed beside
-/// it.
-std::string find_recordings() {
+/// The committed history of campaigns: in the source tree that this program was built in, or
+/// installed beside it.
+std::string find_history() {
   for (const char* relative : {"/../../../data/campaign", "/../share/harbinger/campaign"}) {
     auto path = own_directory() + relative;
     std::error_code code;
@@ -49,7 +49,7 @@ int run_demo(int argc, char** argv) {
   demo_options options;
   options.seed = static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()
                                        / 1000 % 1'000'000);
-  options.recordings = find_recordings();
+  options.history = find_history();
   std::string trouble = "memory_leak", json_file;
   CLI::App app{"Show the whole way on real processes: trouble, warning, copies, death, recovery",
                "harbinger demo"};
@@ -61,7 +61,7 @@ int run_demo(int argc, char** argv) {
   app.add_option("--mib", options.mib_per_partition, "metadata in each partition, MiB")
       ->check(CLI::Range(0.01, 1024.0))
       ->capture_default_str();
-  app.add_option("--recordings", options.recordings, "recorded runs to train the model on");
+  app.add_option("--history", options.history, "recorded history to train the model on");
   app.add_option("--directory", options.directory,
                  "where the cluster lives (default: a temporary directory)");
   app.add_flag("--keep", options.keep, "leave state, logs and configuration behind");
@@ -69,10 +69,10 @@ int run_demo(int argc, char** argv) {
                  "directory of harbingerd (default: beside this program)");
   CLI11_PARSE(app, argc, argv);
   options.trouble = *parse_enum<trouble_kind>(trouble);
-  if (options.recordings.empty()) {
+  if (options.history.empty()) {
     std::fprintf(
         stderr,
-        "harbinger demo: no recordings to train on (data/campaign); name them with --recordings\n");
+        "harbinger demo: no history to train on (data/campaign); name one with --history\n");
     return to_int(exit_code::refused);
   }
   options.say = [](const std::string& text) {
