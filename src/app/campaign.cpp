@@ -199,8 +199,8 @@ result<uint32_t> run_campaign(const campaign_options& options) {
   uint32_t made = 0;
   for (uint32_t index = options.first; index < options.first + options.runs; ++index) {
     one_run run(options, index);
-    auto done = has_run(*before, run.name()) ? fail(errc::conflict, "it is there already")
-                                             : run.run();
+    auto done =
+        has_run(*before, run.name()) ? fail(errc::conflict, "it is there already") : run.run();
     if (interrupted()) return fail(errc::cancelled, "interrupted");
     if (done) ++made;
     if (options.say) options.say(run.name() + ": " + (done ? *done : to_string(done.error())));

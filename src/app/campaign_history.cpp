@@ -73,8 +73,7 @@ result<history> campaign_so_far(const std::string& directory) {
   auto there = read_history(directory);
   if (there || there.error().code != errc::not_found) return there;
   std::error_code problem;
-  if (std::filesystem::exists(directory, problem)
-      && !std::filesystem::is_empty(directory, problem))
+  if (std::filesystem::exists(directory, problem) && !std::filesystem::is_empty(directory, problem))
     return fail(errc::conflict, directory + " is there, and is no history");
   history none;
   none.name = campaign_name;

@@ -82,9 +82,9 @@ void central_keys(std::vector<config_key>& k) {
                        "whether the measurements of nodes, and how their lives ended, are kept in "
                        "<state_dir>/history"},
                       FIELD(history.keep)));
-  k.push_back(integer({"history.limit_mib", central, restart, "MiB",
-                       "most room it takes; past it the oldest goes"},
-                      1, 1 << 20, FIELD(history.limit_mib)));
+  k.push_back(integer(
+      {"history.limit_mib", central, restart, "MiB", "most room it takes; past it the oldest goes"},
+      1, 1 << 20, FIELD(history.limit_mib)));
   k.push_back(integer({"history.segment_mib", central, restart, "MiB",
                        "a part of this size is closed and compressed; at most a quarter of "
                        "limit_mib counts"},
