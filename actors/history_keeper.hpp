@@ -22,9 +22,9 @@ struct history_keeper_state {
   static constexpr const char* name = "history_keeper";
   std::unique_ptr<journal> kept; ///< null: switched off, or it can not be opened now
   catalog_view catalog;
-  std::string trouble;      ///< of opening it or writing; empty: none
-  uint64_t unopened = 0;    ///< rows dropped because it was not open
-  journal_status exported;  ///< what the metrics have been told
+  std::string trouble;     ///< of opening it or writing; empty: none
+  uint64_t unopened = 0;   ///< rows dropped because it was not open
+  journal_status exported; ///< what the metrics have been told
   uint64_t round = 0;
 };
 

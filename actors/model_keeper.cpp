@@ -19,7 +19,7 @@ std::string models_directory(const settings& s) { return s.state_dir + "/models"
 namespace {
 using model_keeper_self = model_keeper_actor::stateful_pointer<model_keeper_state>;
 using json = nlohmann::ordered_json;
-constexpr auto keeper_period = milliseconds(1000);
+constexpr auto model_keeper_period = milliseconds(1000);
 
 std::string file_of(const context_ptr& ctx, const std::string& version) {
   return models_directory(*ctx->config) + '/' + version + ".hbmodel";
@@ -357,7 +357,7 @@ model_keeper_actor::behavior_type model_keeper(model_keeper_self self, context_p
         if (!s.registry) start_keeper(self, ctx);
         if (s.plan && s.training.empty())
           if (auto why = s.plan->due(wall_ms(ctx))) order_training(self, ctx, *why);
-        self->delayed_send(self, keeper_period, tick{++s.round});
+        self->delayed_send(self, model_keeper_period, tick{++s.round});
       },
       [=](const show_request& r) { return answer(self, ctx, r.words); },
   };

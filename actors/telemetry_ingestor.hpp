@@ -1,8 +1,8 @@
 #pragma once
 
 /// Lets through the gate what is to be believed, and hands it to the predictor and to the keeper of
-/// the history. Its gate is derived anew from the catalog after a restart; the first batches of each
-/// node then count no losses.
+/// the history. Its gate is derived anew from the catalog after a restart; the first batches of
+/// each node then count no losses.
 
 #include "actors/context.hpp"
 #include "catalog/catalog_view.hpp"

@@ -137,8 +137,8 @@ void describe(V& v, node_report& m) {
   v("rtt_ms", m.rtt_ms);
 }
 
-/// One way, the last word of a life that ends on purpose (SIGTERM): what follows is no failure. Lost,
-/// it counts as one. Changes nothing about failover.
+/// One way, the last word of a life that ends on purpose (SIGTERM): what follows is no failure.
+/// Lost, it counts as one. Changes nothing about failover.
 struct node_leaving {
   static constexpr std::string_view wire_name = "node.leaving";
   static constexpr size_t max_bytes = control_body_max;

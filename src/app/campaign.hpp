@@ -16,9 +16,9 @@ namespace harbinger {
 
 struct campaign_options {
   uint32_t runs = 20;
-  uint32_t first = 0;   ///< number of the first run: a campaign may be continued
+  uint32_t first = 0;                ///< number of the first run: a campaign may be continued
   std::string out = "data/campaign"; ///< directory of the history; made, or continued
-  std::string programs; ///< where harbingerd is; empty: beside this program
+  std::string programs;              ///< where harbingerd is; empty: beside this program
   uint64_t seed = 1;
   uint32_t nodes = 6;
   double warm_up_min_s = 12, warm_up_max_s = 22;

@@ -1,8 +1,8 @@
 #pragma once
 
-/// Runs of a campaign as one history: every node of run R is "R/n3", in fleet R, with attributes run,
-/// trouble, faulty (1: it had the trouble), seed, sample_ms and what else is known of the run. They
-/// are knowledge of whoever made the run, so none is named as a feature.
+/// Runs of a campaign as one history: every node of run R is "R/n3", in fleet R, with attributes
+/// run, trouble, faulty (1: it had the trouble), seed, sample_ms and what else is known of the run.
+/// They are knowledge of whoever made the run, so none is named as a feature.
 
 #include <map>
 #include <optional>
@@ -27,9 +27,10 @@ struct campaign_run {
   std::map<std::string, std::string> attributes; ///< free: load, plan of the trouble ...
 };
 
-/// The nodes that the centre kept, as those of the run. Its verdicts and the end of the cluster make
-/// way for what is known: `node` failed at its death, of the trouble, everybody else was watched to
-/// the end. A note "injected" stands where the trouble began; at every node when nobody had it.
+/// The nodes that the centre kept, as those of the run. Its verdicts and the end of the cluster
+/// make way for what is known: `node` failed at its death, of the trouble, everybody else was
+/// watched to the end. A note "injected" stands where the trouble began; at every node when nobody
+/// had it.
 history history_of_run(history kept, const campaign_run& run);
 
 /// The history in the directory, or an empty one when there is none; conflict when something else

@@ -89,7 +89,8 @@ result<> check_samples(const history& h) {
   for (size_t i = 0; i < h.samples.size(); ++i) {
     const auto& s = h.samples[i];
     if (s.node >= h.nodes.size()) return wrong(nth("sample", i) + " has no node");
-    if (!in_range(s.time_ms) || !in_range(s.arrived_ms)) return wrong(nth("sample", i) + " has an impossible time");
+    if (!in_range(s.time_ms) || !in_range(s.arrived_ms))
+      return wrong(nth("sample", i) + " has an impossible time");
     if (s.values.size() != h.metrics.size())
       return wrong(nth("sample", i) + " has not as many values as there are metrics");
     for (double x : s.values)

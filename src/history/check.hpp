@@ -21,8 +21,8 @@ struct history_limits {
 
 /// Whether everything the header comments promise holds: unique ids and names without control
 /// characters, indices, as many values as metrics, none of them infinite, samples in order and one
-/// a node and time, those of a node growing in time, events in order, nodes watched from first to last. invalid_argument or
-/// oversize, saying what and where.
+/// a node and time, those of a node growing in time, events in order, nodes watched from first to
+/// last. invalid_argument or oversize, saying what and where.
 result<> check_history(const history& h);
 
 /// Orders samples by arrival, node and time, events by time and node, equal ones as they stand.

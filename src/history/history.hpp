@@ -46,7 +46,7 @@ struct history_node {
 };
 
 struct history_sample {
-  uint32_t node = 0; ///< index into nodes
+  uint32_t node = 0;          ///< index into nodes
   int64_t time_ms = 0;        ///< when it was measured, by the node's own clock
   std::vector<double> values; ///< parallel to metrics; NaN: not measured
   /// When it was known, by the observer's clock, which events and everything of a node go by;

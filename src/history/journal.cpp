@@ -21,7 +21,8 @@ using journal_text::mark;
 using journal_text::mark_kind;
 
 constexpr int64_t until_every_ms = 10'000;
-constexpr size_t packed_at_once_max = 4; ///< segments left behind by a full disk, each time one more
+constexpr size_t packed_at_once_max =
+    4; ///< segments left behind by a full disk, each time one more
 constexpr size_t restore_tries_max = 3;
 
 result<int> lock_directory(const std::string& directory) {
@@ -101,8 +102,7 @@ struct journal::state {
         d.list = 0;
         buffer += journal_text::life_line(d.number, node, life.id, 0);
       } else if (life.state != life_book::state::alive) {
-        auto what =
-            life.state == life_book::state::failed ? mark_kind::failed : mark_kind::left;
+        auto what = life.state == life_book::state::failed ? mark_kind::failed : mark_kind::left;
         buffer += journal_text::mark_line({what, node, life.id, life.ended_ms, life.cause});
       }
     }

@@ -8,7 +8,8 @@
 ///
 ///   harbinger-journal 1 OPENED_MS SESSION   first line. SESSION: of the life of the service
 ///   metrics LIST KIND:NAME...               a list of metrics (gauge or counter); LIST: 0, 1 ...
-///   life LIFE NODE INCARNATION LIST         from here on rows that begin with LIFE are of this life
+///   life LIFE NODE INCARNATION LIST         from here on rows that begin with LIFE are of this
+///   life
 ///                                           of the node, their values in the order of LIST
 ///   LIFE TIME_MS ARRIVED_MS VALUE...        a row: by the node's clock, by the service's; nothing:
 ///                                           not measured; numbers read back as the same double
@@ -36,7 +37,8 @@ namespace harbinger {
 inline constexpr auto journal_directory = "history";
 
 struct journal_options {
-  uint64_t segment_bytes = 8 << 20; ///< a segment is closed past this; at most a quarter of the limit
+  uint64_t segment_bytes =
+      8 << 20; ///< a segment is closed past this; at most a quarter of the limit
   uint64_t limit_bytes = 256 << 20; ///< of all segments
   int64_t every_ms = 0;             ///< at least so long between two kept rows of a node; 0: all
   uint64_t session = 0;             ///< of this life of the service: its term

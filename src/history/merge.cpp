@@ -59,9 +59,9 @@ result<std::vector<size_t>> add_metrics(history& to, const history& from) {
       to.metrics.push_back(m);
     else if (at->unit != m.unit || at->reading != m.reading || at->comparable != m.comparable
              || at->floor != m.floor)
-      return fail(errc::invalid_argument,
-                  "metric " + m.name + " means something else in " + from.name
-                      + ": unit, reading, comparable or floor differ");
+      return fail(errc::invalid_argument, "metric " + m.name + " means something else in "
+                                              + from.name
+                                              + ": unit, reading, comparable or floor differ");
   }
   return out;
 }

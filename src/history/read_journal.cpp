@@ -94,9 +94,7 @@ private:
     for (const auto& [node, i] : open_) facts_[i].watched = false;
     open_.clear();
   }
-  void end(size_t i, int64_t ms) {
-    h_.nodes[i].last_ms = std::max(ms, h_.nodes[i].first_ms);
-  }
+  void end(size_t i, int64_t ms) { h_.nodes[i].last_ms = std::max(ms, h_.nodes[i].first_ms); }
 
   /// Another life begins at `now_ms`: from then on nobody is compared with this one.
   void hand_over(size_t i, int64_t now_ms) {

@@ -101,8 +101,8 @@ struct history_stage {
   /// A node's row comes in, and time goes on.
   void hear(const char* node, uint64_t life = 1) {
     telemetry_received news;
-    news.batches.push_back({node_id{node}, incarnation{life}, ++seq[node], metrics,
-                            {unix_ms{wall_ms - 30}}, {0.25}});
+    news.batches.push_back(
+        {node_id{node}, incarnation{life}, ++seq[node], metrics, {unix_ms{wall_ms - 30}}, {0.25}});
     caf::anon_send(ctx->names.find(names::telemetry_ingestor), news);
     sched.run();
     advance(100);

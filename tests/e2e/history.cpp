@@ -93,11 +93,10 @@ BOOST_AUTO_TEST_CASE(deaths_goodbyes_and_restarts_stand_in_the_history_as_what_t
   for (const auto& e : ends) // nodes and centre stop together: a goodbye may come too late
     BOOST_TEST((e.ends_with("shutdown") || e == "n1 failure" || e == "n3 failure"), e);
   BOOST_TEST(after.samples.size() >= h.samples.size() + 60);
-  auto prefix = std::equal(h.samples.begin(), h.samples.end(), after.samples.begin(),
-                           [](const auto& a, const auto& b) {
-                             return a.node == b.node && a.time_ms == b.time_ms
-                                    && a.arrived_ms == b.arrived_ms;
-                           });
+  auto prefix = std::equal(
+      h.samples.begin(), h.samples.end(), after.samples.begin(), [](const auto& a, const auto& b) {
+        return a.node == b.node && a.time_ms == b.time_ms && a.arrived_ms == b.arrived_ms;
+      });
   BOOST_TEST(prefix);
 
   // One history of both; what is in both gets a prefix.

@@ -43,8 +43,8 @@ inline const std::shared_ptr<const scorer>& machine() {
 
 /// Models of different numbers differ, those of one are equal.
 inline model make(int number, double horizon_s = 60) {
-  return model(small_schema(), make_scales({5, 30, 120}, horizon_s, 10), {0, 0, 0}, machine(), {},
-               "{\"number\":" + std::to_string(number) + "}");
+  return model(small_schema(), make_scales({5, 30, 120}, horizon_s, 10), {0, 0, 0},
+               {{horizon_s, machine(), {}}}, "{\"number\":" + std::to_string(number) + "}");
 }
 inline std::string name(int number) { return make(number).version(); }
 inline std::string file(int number) { return name(number) + ".hbmodel"; }

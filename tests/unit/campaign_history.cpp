@@ -8,7 +8,8 @@
 using namespace harbinger;
 
 namespace {
-/// Three nodes as a journal gives them; the centre took n2 for dead a little late and n1 by mistake.
+/// Three nodes as a journal gives them; the centre took n2 for dead a little late and n1 by
+/// mistake.
 history kept() {
   history h;
   h.metrics = {{"process.rss_ratio", "ratio", history_reading::share, true, 0}};

@@ -186,8 +186,7 @@ struct batch {
   int64_t arrived_ms = 0;
 };
 std::vector<batch> service_batches(std::mt19937_64& random, int64_t seconds) {
-  auto metrics =
-      std::make_shared<const std::vector<metric_spec>>(telemetry::catalogue_specs());
+  auto metrics = std::make_shared<const std::vector<metric_spec>>(telemetry::catalogue_specs());
   std::vector<batch> out;
   std::vector<double> totals(6 * metrics->size());
   for (int64_t s = 0; s < seconds; ++s)
@@ -249,8 +248,8 @@ BOOST_AUTO_TEST_CASE(what_the_service_saw_live_and_what_its_journal_replays_are_
         live.table(now, table);
       }
       const auto& node = history->nodes[rows.node[i]];
-      auto at = std::find(table.nodes.begin(), table.nodes.end(),
-                          node_id{node.attributes.at("node")});
+      auto at =
+          std::find(table.nodes.begin(), table.nodes.end(), node_id{node.attributes.at("node")});
       BOOST_REQUIRE((at != table.nodes.end()));
       auto values = table.row(static_cast<size_t>(at - table.nodes.begin()));
       for (size_t f = 0; f < table.width; ++f) {

@@ -260,7 +260,7 @@ BOOST_AUTO_TEST_CASE(what_breaks_a_promise_is_not_written) {
   BOOST_TEST(refused([](auto& h) { h.samples[0].node = 2; }));
   BOOST_TEST(refused([](auto& h) { std::swap(h.samples[0], h.samples[1]); }));
   BOOST_TEST(refused([](auto& h) { h.samples[0].values[0] = INFINITY; }));
-  BOOST_TEST(refused([](auto& h) { h.samples[0].arrived_ms = 1; }));   // after the others
+  BOOST_TEST(refused([](auto& h) { h.samples[0].arrived_ms = 1; })); // after the others
   BOOST_TEST(refused([](auto& h) { h.samples[2].time_ms = -51, h.samples[2].arrived_ms = 9; }));
   BOOST_TEST(refused([](auto& h) { h.samples[2].arrived_ms = INT64_MAX; }));
   BOOST_TEST(refused([](auto& h) { h.metrics[1].name = "arrived_ms"; }));

@@ -31,20 +31,20 @@ using texts = std::vector<std::string>;
 
 BOOST_AUTO_TEST_CASE(ids_and_fleets_get_a_prefix_only_where_they_clash) {
   auto merged = [](history a, history b, std::string prefix = "") {
-    return nodes_of(merge_histories({{std::move(a), std::move(prefix)}, {std::move(b), ""}}, "all"));
+    return nodes_of(
+        merge_histories({{std::move(a), std::move(prefix)}, {std::move(b), ""}}, "all"));
   };
   BOOST_TEST((merged(small("a", {"x", "y"}, "f"), small("b", {"z"}, "g"))
               == texts{"x of f", "y of f", "z of g"}));
   BOOST_TEST((merged(small("a", {"x", "y"}, "f"), small("b", {"y", "z"}, "g"))
               == texts{"a/x of f", "a/y of f", "b/y of g", "b/z of g"}));
-  BOOST_TEST((merged(small("a", {"x"}, ""), small("b", {"y"}, ""))
-              == texts{"x of a", "y of b"}));
+  BOOST_TEST((merged(small("a", {"x"}, ""), small("b", {"y"}, "")) == texts{"x of a", "y of b"}));
   BOOST_TEST((merged(small("a", {"x"}, "f"), small("b", {"x"}, "f"), "east")
               == texts{"east/x of east/f", "b/x of b/f"}));
-  BOOST_TEST((merged(small("a", {"x"}, "f"), small("a", {"x"}, "g")).front().rfind("invalid", 0)
-              == 0));
-  BOOST_TEST((merged(small("", {"x"}, "f"), small("a", {"x"}, "g")).front().rfind("invalid", 0)
-              == 0));
+  BOOST_TEST(
+      (merged(small("a", {"x"}, "f"), small("a", {"x"}, "g")).front().rfind("invalid", 0) == 0));
+  BOOST_TEST(
+      (merged(small("", {"x"}, "f"), small("a", {"x"}, "g")).front().rfind("invalid", 0) == 0));
   BOOST_TEST((merged(small("a", {"x", "b/x"}, "f"), small("b", {"x"}, "g"))
               == texts{"a/x of f", "a/b/x of f", "b/x of g"}));
 }

@@ -40,7 +40,8 @@ model make(const recipe& r) {
   s->series.push_back({"load", 0.01, true, "load", ""});
   for (auto what : r.of_load) s->features.push_back({"load", what, 0});
   return model(s, make_scales(r.windows_s, r.horizon_s, 10), r.typical,
-               machine(r.of_load.size(), r.forest), calibration(r.calibration), r.report);
+               {{r.horizon_s, machine(r.of_load.size(), r.forest), calibration(r.calibration)}},
+               r.report);
 }
 
 /// The row of that name; what is not there has "?" on both sides.

@@ -246,8 +246,9 @@ int run_show(const show_options& o) {
 } // namespace
 
 int run_dataset(int argc, char** argv) {
-  CLI::App app{"Histories of machines: made from tables or from what a service kept, and what is in them",
-               "harbinger dataset"};
+  CLI::App app{
+      "Histories of machines: made from tables or from what a service kept, and what is in them",
+      "harbinger dataset"};
   app.require_subcommand(1);
   import_options in;
   auto* import = app.add_subcommand("import", "make a history of CSV tables, by a schema file");
@@ -274,9 +275,10 @@ int run_dataset(int argc, char** argv) {
   exported->add_flag("--json", kept.as_json, "print JSON");
   merge_options several;
   auto* merge = app.add_subcommand("merge", "make one history of several");
-  merge->add_option("histories", several.parts,
-                    "directories; NAME=DIRECTORY: prefix for ids and fleets that others have too "
-                    "(default: the history's own name)")
+  merge
+      ->add_option("histories", several.parts,
+                   "directories; NAME=DIRECTORY: prefix for ids and fleets that others have too "
+                   "(default: the history's own name)")
       ->required();
   merge->add_option("--out", several.out, "directory of the history")->required();
   merge->add_option("--name", several.name, "of the history (default: that of its directory)");
