@@ -83,7 +83,7 @@ size_t deaths_of(const std::vector<scored_label>& rows) {
 /// move it far. The offset is free: it sets the mean right.
 line fit_line(const sorted_rows& all) {
   constexpr int steps_max = 100;
-  constexpr double slope_deviation = 0.5;
+  constexpr double slope_deviation = 1;
   constexpr double pull = 1 / (slope_deviation * slope_deviation);
   const double share = std::min(1.0, static_cast<double>(deaths_of(all.rows)) / all.positive);
   double healthy = all.weight - all.positive;

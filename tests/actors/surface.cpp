@@ -32,7 +32,7 @@ BOOST_FIXTURE_TEST_CASE(only_the_owner_may_open_the_console, console_stage) {
 }
 
 BOOST_FIXTURE_TEST_CASE(lines_that_can_not_be_answered_get_a_clear_error, console_stage) {
-  auto model = start_scripted(names::model_trainer, {.document = fail(errc::io, "no model file")});
+  auto model = start_scripted(names::model_keeper, {.document = fail(errc::io, "no model file")});
   BOOST_TEST(refusal({"nonsense"}) == "not_found: unknown command \"nonsense\"; try help");
   BOOST_TEST(refusal({}) == "invalid_argument: empty command; try help");
   BOOST_TEST(refusal({"kill"}) == "invalid_argument: usage: kill ACTOR (see tree)");
@@ -79,7 +79,7 @@ BOOST_FIXTURE_TEST_CASE(a_flood_in_one_frame_costs_only_its_own_connection, cons
 }
 
 BOOST_FIXTURE_TEST_CASE(an_answer_too_large_for_a_frame_is_an_error_that_says_so, console_stage) {
-  auto model = start_scripted(names::model_trainer, {.document = std::string(8 << 20, 'x')});
+  auto model = start_scripted(names::model_keeper, {.document = std::string(8 << 20, 'x')});
   BOOST_TEST(refusal({"model"}) == "oversize: the answer is larger than 8 MiB; ask for less");
   model->document = std::string((8 << 20) - 64, 'x'); // just fits
   auto fits = ask({"model"});
@@ -87,7 +87,7 @@ BOOST_FIXTURE_TEST_CASE(an_answer_too_large_for_a_frame_is_an_error_that_says_so
 }
 
 BOOST_FIXTURE_TEST_CASE(a_child_that_does_not_answer_in_time_is_named, console_stage) {
-  auto model = start_scripted(names::model_trainer, {.document = "late", .silent = true});
+  auto model = start_scripted(names::model_keeper, {.document = "late", .silent = true});
   start_scripted(names::zone_manager, {.document = "zones"});
   auto slow = person->send(line_frame({"model"}));
   BOOST_REQUIRE(eventually([&] { return model->asked == 1; }));
@@ -95,25 +95,25 @@ BOOST_FIXTURE_TEST_CASE(a_child_that_does_not_answer_in_time_is_named, console_s
   advance(milliseconds(4900));
   BOOST_TEST(!person->receive(milliseconds(20)).has_value());
   advance(milliseconds(200));
-  BOOST_TEST(refusal_of(answer_to(slow)) == "timeout: model_trainer did not answer in time");
+  BOOST_TEST(refusal_of(answer_to(slow)) == "timeout: model_keeper did not answer in time");
   model->silent = false, model->document = "now"; // the kept question is answered first, too late
   BOOST_TEST(ask({"model"}).value() == "now");
 }
 
 BOOST_FIXTURE_TEST_CASE(a_child_that_dies_with_the_question_does_not_keep_it, console_stage) {
-  auto model = start_scripted(names::model_trainer, {.silent = true});
+  auto model = start_scripted(names::model_keeper, {.silent = true});
   auto lost = person->send(line_frame({"model"}));
   BOOST_REQUIRE(eventually([&] { return model->asked == 1; }));
   model->kept.clear();
-  kill(names::model_trainer);
+  kill(names::model_keeper);
   advance(seconds(6));
-  BOOST_TEST(refusal_of(answer_to(lost)) == "timeout: model_trainer did not answer in time");
-  BOOST_TEST(refusal({"model"}) == "unavailable: model_trainer is not running now");
+  BOOST_TEST(refusal_of(answer_to(lost)) == "timeout: model_keeper did not answer in time");
+  BOOST_TEST(refusal({"model"}) == "unavailable: model_keeper is not running now");
 }
 
 BOOST_FIXTURE_TEST_CASE(more_questions_than_the_limit_are_refused_until_some_are_answered,
                         console_stage) {
-  auto model = start_scripted(names::model_trainer, {.document = "model", .silent = true});
+  auto model = start_scripted(names::model_keeper, {.document = "model", .silent = true});
   for (size_t i = 0; i < console_questions_max; ++i) person->send(line_frame({"model"}));
   BOOST_REQUIRE(eventually([&] { return model->asked == console_questions_max; }));
   BOOST_TEST(refusal({"model"}) == "overloaded: too many questions at once");
@@ -159,7 +159,7 @@ BOOST_FIXTURE_TEST_CASE(a_node_s_console_knows_its_node_and_its_own_commands, co
 }
 
 BOOST_FIXTURE_TEST_CASE(a_killed_console_answers_on_the_same_path_again, console_stage) {
-  auto model = start_scripted(names::model_trainer, {.document = "model", .silent = true});
+  auto model = start_scripted(names::model_keeper, {.document = "model", .silent = true});
   person->send(line_frame({"model"})); // under way when the console dies
   BOOST_REQUIRE(eventually([&] { return model->asked == 1; }));
   kill(names::console);

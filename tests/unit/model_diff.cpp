@@ -102,11 +102,11 @@ BOOST_AUTO_TEST_CASE(typical_values_come_furthest_first_whatever_their_unit) {
 
 BOOST_AUTO_TEST_CASE(calibrations_are_compared_by_what_scores_come_to) {
   auto rows = changed([](recipe& r) { r.calibration[1].probability = 0.9; });
-  BOOST_TEST(is(row(rows, "calibration at 0.5"), "0.255", "0.455"));
-  BOOST_TEST(is(row(rows, "calibration"), "?", "?")); // as many points
+  BOOST_TEST(is(row(rows, "horizons[0].calibration at 0.5"), "0.255", "0.455"));
+  BOOST_TEST(is(row(rows, "horizons[0].calibration"), "?", "?")); // as many points
   rows = changed([](recipe& r) { r.calibration.clear(); });
-  BOOST_TEST(is(row(rows, "calibration"), "2", "0"));
-  BOOST_TEST(is(row(rows, "calibration at 0.5"), "0.255", "0.5"));
+  BOOST_TEST(is(row(rows, "horizons[0].calibration"), "2", "0"));
+  BOOST_TEST(is(row(rows, "horizons[0].calibration at 0.5"), "0.255", "0.5"));
 }
 
 BOOST_AUTO_TEST_CASE(every_number_of_the_reports_is_compared) {
