@@ -15,6 +15,7 @@ namespace harbinger::predict {
 namespace {
 using json = nlohmann::ordered_json;
 constexpr double stale_decisions = 3;
+constexpr uint32_t error_replicates = 100;
 
 json number(double x) { return std::isfinite(x) ? json(x) : json(nullptr); }
 
@@ -50,25 +51,68 @@ result<study_split> split_for(const examples& rows, const dealing& d,
   return split_of(rows, *by_time, horizon_ms);
 }
 
-/// All kinds at one horizon; the best first.
-result<std::vector<study_machine>> contest(const examples& rows, const study_split& split,
-                                           const study_options& options,
-                                           const study_progress& tell) {
-  std::vector<study_machine> out;
+/// Standard error of the average precision on validation, by resampling groups.
+double standard_error(const study_machine& m, const dealing& d, int64_t horizon_ms) {
+  auto rows = m.validation;
+  for (size_t n = 0; n < rows.machines.size(); ++n) rows.machines[n].group = d.machine[n];
+  question q;
+  q.horizon_ms = horizon_ms;
+  q.bootstrap = {resampling::groups, error_replicates, 1};
+  auto judged = judge(rows, q);
+  constexpr double interval_widths = 2 * 1.96; // of a 95 % interval, in standard errors
+  return judged ? (judged->pr_auc.high - judged->pr_auc.low) / interval_widths : undefined;
+}
+
+struct contest_result {
+  std::vector<study_machine> machines; ///< the chosen one first, then by average precision
+  std::string why;
+};
+
+/// Breiman's rule of one standard error: what is within it of the best can not be told from it, and
+/// the simplest of these is least likely to be there by luck.
+void choose_simplest(contest_result& all, double error) {
+  auto& m = all.machines;
+  const auto& best = m.front();
+  auto rank = [](const study_machine& x) {
+    auto kinds = scorer_kinds();
+    return std::find(kinds.begin(), kinds.end(), x.kind) - kinds.begin();
+  };
+  size_t chosen = 0;
+  for (size_t i = 1; i < m.size(); ++i)
+    if (m[i].validation_pr_auc >= best.validation_pr_auc - error && rank(m[i]) < rank(m[chosen]))
+      chosen = i;
+  char text[200];
+  if (chosen == 0)
+    std::snprintf(text, sizeof text, "%s has the highest PR-AUC on validation, %.3f",
+                  best.kind.c_str(), best.validation_pr_auc);
+  else
+    std::snprintf(text, sizeof text,
+                  "%s is the simplest within a standard error (%.3f) of the highest PR-AUC on "
+                  "validation, %.3f of %s",
+                  m[chosen].kind.c_str(), error, best.validation_pr_auc, best.kind.c_str());
+  all.why = text;
+  auto at = m.begin() + static_cast<ptrdiff_t>(chosen);
+  std::rotate(m.begin(), at, at + 1);
+}
+
+result<contest_result> contest(const examples& rows, const study_split& split, const dealing& d,
+                               const study_options& options, const study_progress& tell) {
+  contest_result out;
   std::string why;
   auto kinds = options.kinds;
   if (kinds.empty()) kinds.assign(scorer_kinds().begin(), scorer_kinds().end());
   for (const auto& kind : kinds) {
     auto learned = learn(rows, split, kind, options, tell);
     if (learned)
-      out.push_back(std::move(*learned));
+      out.machines.push_back(std::move(*learned));
     else
       why = to_string(learned.error());
   }
-  if (out.empty()) return fail(errc::invalid_argument, why);
-  std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) {
+  if (out.machines.empty()) return fail(errc::invalid_argument, why);
+  std::stable_sort(out.machines.begin(), out.machines.end(), [](const auto& a, const auto& b) {
     return a.validation_pr_auc > b.validation_pr_auc;
   });
+  choose_simplest(out, standard_error(out.machines.front(), d, options.horizon_ms));
   return out;
 }
 
@@ -78,9 +122,9 @@ json figures_of(const judgement& j) {
   return out;
 }
 
-result<json> report_of(const std::vector<study_machine>& machines, int64_t horizon_ms,
+result<json> report_of(const contest_result& all, int64_t horizon_ms,
                        const training_options& options) {
-  const auto& best = machines.front();
+  const auto& best = all.machines.front();
   question q;
   q.horizon_ms = horizon_ms;
   q.threshold = options.warning_at > 0 ? options.warning_at : best.threshold;
@@ -96,13 +140,10 @@ result<json> report_of(const std::vector<study_machine>& machines, int64_t horiz
            {"hyper", best.hyper},
            {"validation", figures_of(*judged)},
            {"kinds", json::object()}};
-  for (const auto& m : machines)
+  for (const auto& m : all.machines)
     out["kinds"][m.kind] = {{"pr_auc", number(m.validation_pr_auc)},
                             {"brier", number(m.validation_brier)}};
-  char why[200];
-  std::snprintf(why, sizeof why, "%s has the highest PR-AUC on validation, %.3f", best.kind.c_str(),
-                best.validation_pr_auc);
-  out["why"] = why;
+  out["why"] = all.why;
   return out;
 }
 
@@ -219,12 +260,12 @@ result<model> train(const history& from, schema_ptr schema, const training_optio
     study.horizon_ms = horizon_ms;
     auto split = split_for(rows, d, options, horizon_ms);
     if (!split) return tl::unexpected<error>(split.error());
-    auto machines = contest(rows, *split, study, tell);
+    auto machines = contest(rows, *split, d, study, tell);
     if (!machines) return tl::unexpected<error>(machines.error());
     auto one = report_of(*machines, horizon_ms, options);
     if (!one) return tl::unexpected<error>(one.error());
     report["horizons"].push_back(std::move(*one));
-    auto& best = machines->front();
+    auto& best = machines->machines.front();
     if (horizon_ms == options.horizons_ms.front()) {
       typical = typical_values(rows, split->known, horizon_ms);
       auto made = parts_of(from, rows, *split, best, options, report);

@@ -39,7 +39,9 @@ struct training_options {
 /// A quarter of the horizon, the horizon, seven horizons.
 std::vector<double> default_windows(double horizon_s);
 
-/// For each horizon every kind is tried, and the best on validation (average precision) is taken.
+/// For each horizon every kind is tried, and of those whose average precision on validation is
+/// within one standard error of the best the simplest is taken (Breiman et al. 1984; in the order
+/// of scorer_kinds).
 /// `schema`: which features; null: history_schema(from).
 ///
 /// The report (JSON) says on what it was trained (history, nodes, rows, failures, from and until
