@@ -205,8 +205,8 @@ config_key texts(outline o, Access access) {
 template <class Access>
 config_key numbers(outline o, double min, double max, size_t count_min, size_t count_max,
                    Access access) {
-  auto range =
-      std::to_string(count_min) + ".." + std::to_string(count_max) + " of " + number_text(min) + ".." + number_text(max);
+  auto range = std::to_string(count_min) + ".." + std::to_string(count_max) + " of "
+               + number_text(min) + ".." + number_text(max);
   auto key = base_key(o, "list of numbers", range, access);
   key.set = [=](settings& s, const config_value& value) -> result<> {
     const auto* v = std::get_if<std::vector<double>>(&value);
@@ -215,7 +215,8 @@ config_key numbers(outline o, double min, double max, size_t count_min, size_t c
       v = &none;
     if (!v) return wrong_type("a list of numbers");
     auto inside = [&](double d) { return d >= min && d <= max; };
-    if (v->size() < count_min || v->size() > count_max || !std::all_of(v->begin(), v->end(), inside))
+    if (v->size() < count_min || v->size() > count_max
+        || !std::all_of(v->begin(), v->end(), inside))
       return fail(errc::invalid_argument, list_text(*v, number_text) + " is out of range " + range);
     access(s) = *v;
     return {};

@@ -36,9 +36,9 @@ struct prediction_settings {
   double stale_after_s = 10;                       ///< input older than this widens the uncertainty
   std::vector<double> windows_s = {60, 600, 3600}; ///< feature windows
   std::vector<std::string> models = {"logistic", "forest", "boosting"}; ///< kinds that compete
-  uint32_t search = 1;            ///< tries of hyper-parameters a kind; 1: the usual ones
-  uint32_t train_rows_max = 4000; ///< rows that a machine learns from
-  double retrain_every_s = 86400; ///< 0: not by schedule
+  uint32_t search = 1;                 ///< tries of hyper-parameters a kind; 1: the usual ones
+  uint32_t train_rows_max = 4000;      ///< rows that a machine learns from
+  double retrain_every_s = 86400;      ///< 0: not by schedule
   uint32_t retrain_after_failures = 1; ///< 0: not because of failures
   double retrain_pause_s = 600;        ///< at least, between two trainings nobody asked for
 };

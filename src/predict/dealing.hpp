@@ -17,8 +17,9 @@ struct dealing {
   std::vector<split_row> rows;             ///< by example
 };
 
-/// `machine`: the attribute that names what must stay together; a node without it stands for itself.
-/// `group`: the attribute that names a group; a node without it belongs to that of its fleet.
+/// `machine`: the attribute that names what must stay together; a node without it stands for
+/// itself. `group`: the attribute that names a group; a node without it belongs to that of its
+/// fleet.
 dealing deal(const history& from, const examples& rows, const std::string& machine,
              const std::string& group);
 

@@ -80,7 +80,7 @@ struct forest_options {
   double feature_share = 0.25; ///< of the features, tried at each split
   uint64_t seed = 1;
   double healthy_ratio = 20; ///< healthy rows to one positive in the sample that a tree is grown on
-  double smoothing = 1;     ///< rows' worth of the parent in every leaf
+  double smoothing = 1;      ///< rows' worth of the parent in every leaf
   unsigned threads = 2;
 };
 /// dlib's random forest regression finds the splits, each tree on a sample of some thousand rows

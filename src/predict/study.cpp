@@ -28,8 +28,8 @@ void put_row(const examples& from, size_t i, std::vector<double>& to) {
 
 bool in_set(statistic what, std::string_view features) {
   using enum statistic;
-  constexpr statistic past[] = {deviation, change, change_short, trend, baseline, strays,
-                                value,     age};
+  constexpr statistic past[] = {deviation, change, change_short, trend,
+                                baseline,  strays, value,        age};
   if (features == "all") return true;
   if (features == "limits" && what == outgrows) return false;
   return std::find(std::begin(past), std::end(past), what) == std::end(past);

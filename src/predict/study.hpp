@@ -31,9 +31,9 @@ struct study_options {
 };
 
 /// Features may be too many for the few failures there are. Sets to choose from, where they differ:
-/// "all"; "rates", without how far a series is from its own past, how long the node has been watched
-/// and how its input came; "limits", without how it outgrows the others either: how near it is to
-/// what it can not exceed.
+/// "all"; "rates", without how far a series is from its own past, how long the node has been
+/// watched and how its input came; "limits", without how it outgrows the others either: how near it
+/// is to what it can not exceed.
 std::span<const std::string_view> feature_sets();
 
 /// One kind of machine, learned and chosen without a look at the test rows.

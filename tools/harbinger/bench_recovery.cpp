@@ -13,9 +13,8 @@ result<bench_rows> bench_recovery(const bench_options& options) {
     d.seed = 1000 + run;
     d.mib_per_partition = 8;
     std::error_code code;
-    d.history =
-        std::filesystem::weakly_canonical(own_directory() + "/../../../data/campaign", code)
-            .string();
+    d.history = std::filesystem::weakly_canonical(own_directory() + "/../../../data/campaign", code)
+                    .string();
     auto report = run_demo(d);
     if (!report) return tl::unexpected<error>(report.error());
     auto broken = broken_promises(*report);
