@@ -42,29 +42,28 @@ void each_line(std::string_view text, Take take) {
     text.remove_prefix(end);
   }
 }
+struct metric_list {
+  std::shared_ptr<const std::vector<metric_spec>> given;
+  std::vector<size_t> columns; ///< of `given`: the usable ones
+};
+/// The segment that is written. Its first lines may wait in the buffer: then fd is -1.
+struct open_segment {
+  uint64_t id = 0; ///< of this writer
+  segment_file file;
+  int fd = -1;
+  std::vector<metric_list> lists; ///< without list 0, which is empty
+  size_t lives = 0;
+  int64_t until_ms = 0;
+};
+struct declared_life {
+  incarnation life;
+  uint64_t segment = 0; ///< id of the one in which `number` and `list` hold
+  size_t number = 0, list = 0;
+  std::optional<int64_t> kept_ms; ///< time of the newest row that was kept
+};
 } // namespace
 
 struct journal::state {
-  struct metric_list {
-    std::shared_ptr<const std::vector<metric_spec>> given;
-    std::vector<size_t> columns; ///< of `given`: the usable ones
-  };
-  /// The segment that is written. Its first lines may wait in the buffer: then fd is -1.
-  struct open_segment {
-    uint64_t id = 0; ///< of this writer
-    segment_file file;
-    int fd = -1;
-    std::vector<metric_list> lists; ///< without list 0, which is empty
-    size_t lives = 0;
-    int64_t until_ms = 0;
-  };
-  struct declared_life {
-    incarnation life;
-    uint64_t segment = 0; ///< id of the one in which `number` and `list` hold
-    size_t number = 0, list = 0;
-    std::optional<int64_t> kept_ms; ///< time of the newest row that was kept
-  };
-
   std::string directory;
   journal_options options;
   int lock = -1;

@@ -82,7 +82,7 @@ size_t deaths_of(const std::vector<scored_label>& rows) {
 /// those of a group tell the same; and the slope is drawn to 1, from where a few groups can not
 /// move it far. The offset is free: it sets the mean right.
 line fit_line(const sorted_rows& all) {
-  constexpr int steps_max = 100;
+  constexpr int steps_max = 100, halvings_max = 20;
   constexpr double slope_deviation = 1;
   constexpr double pull = 1 / (slope_deviation * slope_deviation);
   const double share = std::min(1.0, static_cast<double>(deaths_of(all.rows)) / all.positive);
@@ -113,15 +113,13 @@ line fit_line(const sorted_rows& all) {
     double det = haa * hbb - hab * hab;
     if (!(det > 0)) break;
     line move{(hbb * ga - hab * gb) / det, (haa * gb - hab * ga) / det};
-    double part = 1, now = before;
-    for (; part > 1e-6; part /= 2) {
+    double now = before;
+    for (int halvings = 0; halvings < halvings_max && !(now < before); ++halvings) {
+      double part = std::ldexp(1.0, -halvings);
       line next{at.slope - part * move.slope, at.offset - part * move.offset};
-      if (now = loss(next); now < before) {
-        at = next;
-        break;
-      }
+      if (now = loss(next); now < before) at = next;
     }
-    if (part <= 1e-6 || before - now < 1e-10 * all.weight) break;
+    if (!(before - now >= 1e-10 * all.weight)) break;
     before = now;
   }
   return at;

@@ -155,15 +155,22 @@ axis linear_axis(double low, double high, std::string label, int count) {
   for (double factor : {5.0, 2.5, 2.0, 1.0})
     if (factor * decade >= rough) step = factor * decade;
   axis out{low, high, {}, std::move(label)};
-  for (double at = std::ceil(low / step - 1e-9) * step; at <= high + step * 1e-9; at += step)
-    out.ticks.push_back({at, number(std::abs(at) < step / 1e6 ? 0 : at, "%.4g")});
+  auto first = std::llround(std::ceil(low / step - 1e-9)),
+       last = std::llround(std::floor(high / step + 1e-9));
+  for (auto i = first; i <= last; ++i) {
+    double at = static_cast<double>(i) * step;
+    out.ticks.push_back({at, number(at, "%.4g")});
+  }
   return out;
 }
 
 axis decade_axis(double low_log10, double high_log10, std::string label) {
   axis out{low_log10, std::max(high_log10, low_log10 + 0.1), {}, std::move(label)};
-  for (double at = std::ceil(low_log10); at <= out.high + 1e-9; ++at)
-    out.ticks.push_back({at, number(std::pow(10, at), std::abs(at) <= 6 ? "%.7g" : "%.0e")});
+  auto last = std::lround(std::floor(out.high + 1e-9));
+  for (auto i = std::lround(std::ceil(low_log10)); i <= last; ++i) {
+    auto at = static_cast<double>(i);
+    out.ticks.push_back({at, number(std::pow(10, at), std::labs(i) <= 6 ? "%.7g" : "%.0e")});
+  }
   return out;
 }
 

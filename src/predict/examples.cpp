@@ -74,6 +74,12 @@ public:
       if (now < first) continue;
       learn_until(now);
       if (auto taken = take(now); !taken) return taken;
+      if (watched_ == 0) {
+        if (arrived_ == by_first_.size()) break;
+        // Nobody is watched: on to the last step before somebody is.
+        auto next = from_.nodes[by_first_[arrived_]].first_ms;
+        now += std::max<int64_t>(0, (next - now - 1) / every) * every;
+      }
       if (progress)
         progress(static_cast<double>(now - first) / static_cast<double>(last - first + 1));
     }
@@ -128,11 +134,13 @@ private:
   }
 
   result<void> take(int64_t now) {
+    watched_ = 0;
     wanted_.clear();
     for (size_t k = 0; k < by_id_.size(); ++k) {
       auto i = by_id_[k];
       const auto& f = fates_[i];
       if (from_.nodes[i].first_ms > now || now > f.last_ms) continue;
+      ++watched_;
       if (is_down(f, now)) continue;
       auto next = std::upper_bound(f.failures.begin(), f.failures.end(), now);
       auto failure_in = next == f.failures.end() ? int64_t{-1} : *next - now;
@@ -186,6 +194,7 @@ private:
   telemetry_rows rows_;
   std::vector<size_t> by_first_, by_id_, left_;
   std::vector<wanted_row> wanted_;
+  size_t watched_ = 0; ///< at the newest step
   size_t arrived_ = 0, sample_ = 0, event_ = 0, next_left_ = 0;
 };
 } // namespace

@@ -339,3 +339,26 @@ BOOST_AUTO_TEST_CASE(identity_does_not_leak_into_the_features) {
     BOOST_TEST(!(absolute && spec.metric == "heat"), feature_name(*schema, f));
   }
 }
+
+BOOST_AUTO_TEST_CASE(times_when_nobody_is_watched_are_passed_over) {
+  history h;
+  constexpr int64_t years = 3 * 365 * 24 * hour;
+  h.nodes.push_back({node_id{"early"}, "", {}, begin_ms, begin_ms + 3 * hour});
+  h.nodes.push_back(
+      {node_id{"late"}, "", {}, begin_ms + years + hour / 4, begin_ms + years + 3 * hour});
+  h.nodes.push_back({node_id{"last"}, "", {}, begin_ms + 2 * years, begin_ms + 2 * years + hour});
+  example_options options;
+  options.every_ms = 1000; // every second of the gaps would take hours
+  options.phase_ms = 250;
+  auto made = make_examples(h, history_schema(h), scales, options);
+  BOOST_REQUIRE(made.has_value());
+  BOOST_TEST(made->size() == 3u * 3600 + (3 * 3600 - 900) + 3600);
+  for (auto t : made->time_ms) BOOST_TEST_REQUIRE(t % 1000 == 250);
+  // Someone with whom it begins exactly on a step is not missed.
+  BOOST_TEST(made->time_ms.front() == begin_ms + 250);
+  options.phase_ms = 0;
+  made = make_examples(h, history_schema(h), scales, options);
+  BOOST_REQUIRE(made.has_value());
+  BOOST_TEST(made->time_ms[3 * 3600 + 1] == begin_ms + years + hour / 4);
+  BOOST_TEST(made->time_ms.back() == begin_ms + 2 * years + hour);
+}
