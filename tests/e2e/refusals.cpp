@@ -64,3 +64,21 @@ BOOST_AUTO_TEST_CASE(a_mistake_in_the_configuration_is_refused_with_file_line_an
   BOOST_TEST(says(refused, "zones.enter_at"), refused.output);
   std::filesystem::remove_all(directory);
 }
+
+BOOST_AUTO_TEST_CASE(a_line_that_makes_no_sense_has_one_exit_code_whatever_the_command) {
+  auto directory =
+      std::filesystem::temp_directory_path() / ("harbinger-usage-" + std::to_string(::getpid()));
+  std::filesystem::create_directories(directory);
+  for (const char* command :
+       {"demo", "campaign", "bench", "dataset", "train", "evaluate", "nodes"}) {
+    process_options options;
+    options.argv = {HARBINGER_BIN_DIR "/harbinger", command, "--nonsense"};
+    options.output = (directory / "said.log").string();
+    auto started = process::start(options);
+    BOOST_REQUIRE(started.has_value());
+    auto end = started->wait(seconds(30));
+    BOOST_REQUIRE(end.has_value());
+    BOOST_TEST(end->code == to_int(exit_code::usage), command);
+  }
+  std::filesystem::remove_all(directory);
+}

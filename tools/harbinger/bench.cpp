@@ -9,6 +9,7 @@
 #include "app/exit_code.hpp"
 #include "app/process.hpp"
 #include "commands.hpp"
+#include "parse_line.hpp"
 
 namespace harbinger {
 
@@ -54,7 +55,7 @@ int run_bench(int argc, char** argv) {
   app.add_option("--runs", options.runs, "of each")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  CLI11_PARSE(app, argc, argv);
+  if (auto code = parse_line(app, argc, argv)) return *code;
   if (names.empty()) names = {"ingest", "prefetch", "recovery"};
   options.say = [](const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); };
   catch_interrupts();

@@ -6,6 +6,7 @@
 #include "app/exit_code.hpp"
 #include "app/process.hpp"
 #include "commands.hpp"
+#include "parse_line.hpp"
 
 namespace harbinger {
 
@@ -25,7 +26,7 @@ int run_campaign(int argc, char** argv) {
   app.add_option("--trouble", kinds, "only these kinds, in turn");
   app.add_option("--programs", options.programs,
                  "directory of harbingerd (default: beside this program)");
-  CLI11_PARSE(app, argc, argv);
+  if (auto code = parse_line(app, argc, argv)) return *code;
   for (const auto& text : kinds) {
     auto kind = parse_enum<trouble_kind>(text);
     if (!kind) {

@@ -16,6 +16,7 @@
 #include "history/summary.hpp"
 #include "history/time_text.hpp"
 #include "messages/common.hpp"
+#include "parse_line.hpp"
 #include "progress_bar.hpp"
 
 namespace harbinger {
@@ -284,11 +285,7 @@ int run_dataset(int argc, char** argv) {
   merge->add_option("--name", several.name, "of the history (default: that of its directory)");
   merge->add_flag("--force", several.force, "replace the history that is there");
   merge->add_flag("--json", several.as_json, "print JSON");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : to_int(exit_code::usage);
-  }
+  if (auto code = parse_line(app, argc, argv)) return *code;
   if (exported->parsed()) return run_export(kept);
   if (merge->parsed()) return run_merge(several);
   return import->parsed() ? run_import(in) : run_show(out);

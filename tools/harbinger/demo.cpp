@@ -9,6 +9,7 @@
 #include "app/exit_code.hpp"
 #include "app/process.hpp"
 #include "commands.hpp"
+#include "parse_line.hpp"
 
 namespace harbinger {
 
@@ -67,7 +68,7 @@ int run_demo(int argc, char** argv) {
   app.add_flag("--keep", options.keep, "leave state, logs and configuration behind");
   app.add_option("--programs", options.programs,
                  "directory of harbingerd (default: beside this program)");
-  CLI11_PARSE(app, argc, argv);
+  if (auto code = parse_line(app, argc, argv)) return *code;
   options.trouble = *parse_enum<trouble_kind>(trouble);
   if (options.history.empty()) {
     std::fprintf(

@@ -9,6 +9,7 @@
 #include "messages/common.hpp"
 #include "predict/history_evaluation.hpp"
 #include "predict/report_html.hpp"
+#include "parse_line.hpp"
 #include "progress_bar.hpp"
 
 namespace harbinger {
@@ -56,7 +57,7 @@ int run_evaluate(int argc, char** argv) {
                  "note before which the ranking of nodes should be no better than chance");
   app.add_option("--report", report_file, "write a page (HTML, self-contained)");
   app.add_option("--json", json_file, "write the figures for programs");
-  CLI11_PARSE(app, argc, argv);
+  if (auto code = parse_line(app, argc, argv)) return *code;
   take_common(common, options);
   options.split = *parse_enum<split_rule>(split);
   options.command_line = command_line(argc, argv);

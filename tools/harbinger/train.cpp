@@ -12,6 +12,7 @@
 #include "learning_options.hpp"
 #include "messages/common.hpp"
 #include "predict/training.hpp"
+#include "parse_line.hpp"
 #include "progress_bar.hpp"
 #include "telemetry/metrics.hpp"
 
@@ -78,7 +79,7 @@ int run_train(int argc, char** argv) {
   add_duration(app, "--stale-after", stale_ms,
                "older input takes no part in comparisons (default: three decisions)");
   app.add_option("--json", json_file, "write what was reached, for programs");
-  CLI11_PARSE(app, argc, argv);
+  if (auto code = parse_line(app, argc, argv)) return *code;
   options.windows_s = common.windows_s();
   options.every_ms = common.every_ms;
   options.phase_ms = common.phase_ms;
