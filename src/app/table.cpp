@@ -140,6 +140,10 @@ std::string render_document(const std::string& document) {
   if (is_table(value)) return render_table(value);
   if (!value.is_object()) return cell_text(value) + '\n';
   std::string out;
+  if (value.contains("lines") && value["lines"].is_array()) { // sentences for people
+    for (const auto& line : value["lines"]) out += cell_text(line) + '\n';
+    return out;
+  }
   render_object(value, 0, out);
   return out;
 }

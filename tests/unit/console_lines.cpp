@@ -79,6 +79,8 @@ BOOST_AUTO_TEST_CASE(listings_become_aligned_columns) {
   BOOST_TEST(render_document(R"({"columns": ["a"], "rows": []})") == "none\n");
   BOOST_TEST(render_document(R"({"a": {"b": 1}, "c": ["x", "y"], "d": []})")
              == "a:\n  b: 1\nc: x, y\nd: none\n");
+  BOOST_TEST(render_document(R"({"node": "n1", "lines": ["one", "  two\u0007"]})")
+             == "one\n  two?\n");
   BOOST_TEST(render_document("no json") == "no json\n");
   BOOST_TEST(render_document(R"({"columns": ["a"], "rows": [["\u001b[31mred"]]})")
                  == "a\n?[31mred\n",

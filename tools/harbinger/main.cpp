@@ -63,6 +63,7 @@ void add_listings(CLI::App& app, common_options& common, job& todo) {
   add_console_command(app, common, todo, "model",
                       "the model in use, and those before and beside it",
                       "list | show [V] | promote V | rollback | diff A B | retrain");
+  add_console_command(app, common, todo, "history", "what is kept of the nodes, and how much");
   add_console_command(app, common, todo, "drift", "whether the model still fits what it sees");
   add_console_command(app, common, todo, "conflicts", "entries of a node's conflict journal");
   add_console_command(app, common, todo, "control", "connections of nodes and clients");
