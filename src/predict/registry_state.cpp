@@ -194,7 +194,8 @@ void seat_again(registry_state& s, std::optional<size_t> place, promotion to) {
   take_place(s, std::move(to));
 }
 
-void refuse(registry_state& s, std::string_view version, model_refusal why, std::string detail) {
+void refuse(registry_state& s, std::string_view version, model_refusal why,
+            const std::string& detail) {
   auto* m = s.find(version);
   ENSURE(m != nullptr && why != model_refusal::none);
   m->state = model_state::refused;

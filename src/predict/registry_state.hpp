@@ -99,7 +99,8 @@ void seat(registry_state& s, promotion to);
 /// The champion at `champions[place]`, or nobody (none), has the place again; who came after it is
 /// no longer among the champions.
 void seat_again(registry_state& s, std::optional<size_t> place, promotion to);
-void refuse(registry_state& s, std::string_view version, model_refusal why, std::string detail);
+void refuse(registry_state& s, std::string_view version, model_refusal why,
+            const std::string& detail);
 /// A refused model whose file is whole again: retired if it ever was champion, else candidate.
 void mend(registry_state& s, std::string_view version);
 /// Until at most `models_max` (at least 3) are listed: the oldest retired one goes first, then the

@@ -55,7 +55,7 @@ machines_by_group(std::span<const split_row> rows) {
 }
 
 /// The machines that validate: those with the smallest hashes.
-std::unordered_set<std::string_view> first_by_hash(std::vector<std::string_view> machines,
+std::unordered_set<std::string_view> first_by_hash(const std::vector<std::string_view>& machines,
                                                    double share, uint64_t seed) {
   std::vector<std::pair<uint64_t, std::string_view>> order;
   for (auto m : machines) order.emplace_back(hash_of(m, seed), m);
