@@ -211,7 +211,8 @@ double feature_engine::series_feature(const node_state& node, const feature_spec
                                       int64_t at_ms) const {
   const auto& s = node.series[f.source];
   const auto& spec = schema_->series[f.source];
-  double span_s = static_cast<double>(node.newest_ms - node.first_ms) / 1000.0;
+  double span_s =
+      node.samples == 0 ? 0.0 : static_cast<double>(node.newest_ms - node.first_ms) / 1000.0;
   const auto &short_w = s.windows[0], &mid = s.windows[1], &long_w = s.windows[2];
   // A past of its own: enough of the long window seen to speak of a baseline.
   bool has_past = span_s >= 0.25 * scales_.windows_s[2];
@@ -320,7 +321,7 @@ double feature_engine::node_feature(const node_state& node, const feature_spec& 
 
 void feature_engine::write_row(const node_state& node, int64_t now_ms,
                                std::span<double> out) const {
-  auto at_ms = schema_->one_clock ? now_ms : node.newest_ms;
+  auto at_ms = schema_->one_clock || node.samples == 0 ? now_ms : node.newest_ms;
   for (size_t i = 0; i < schema_->features.size(); ++i) {
     const auto& f = schema_->features[i];
     if (f.what >= statistic::value)
