@@ -1,5 +1,6 @@
 #include "app/config.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -7,6 +8,8 @@
 #include <sstream>
 
 #include <toml++/toml.h>
+
+#include "predict/scorer.hpp"
 
 namespace harbinger {
 namespace {
@@ -67,6 +70,15 @@ result<> check_together(daemon_role role, const settings& s) {
   for (size_t i = 1; i < s.prediction.windows_s.size(); ++i)
     if (s.prediction.windows_s[i - 1] >= s.prediction.windows_s[i])
       return bad("prediction.windows_s", "must grow from one to the next");
+  auto kinds = predict::scorer_kinds();
+  for (const auto& kind : s.prediction.models)
+    if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end())
+      return bad("prediction.models", '"' + kind + "\" is no kind of model");
+  auto horizons = s.prediction.more_horizons_s;
+  horizons.push_back(s.prediction.horizon_s);
+  std::sort(horizons.begin(), horizons.end());
+  if (std::adjacent_find(horizons.begin(), horizons.end()) != horizons.end())
+    return bad("prediction.more_horizons_s", "names a horizon twice, or prediction.horizon_s");
   const auto& p = s.placement;
   if (p.weight_free + p.weight_load + p.weight_risk + p.weight_rtt + p.weight_balance <= 0.0)
     return bad("placement.weight_free", "at least one weight must be greater than 0");

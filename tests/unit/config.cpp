@@ -78,6 +78,10 @@ BOOST_AUTO_TEST_CASE(rules_between_keys_name_the_line_too) {
              == "central.toml:3: zones.leave_at: must be less than zones.enter_at");
   BOOST_TEST(refusal(central("zones.enter_at = 0.1\n"))
              == "central.toml: zones.leave_at: must be less than zones.enter_at");
+  BOOST_TEST(refusal(central("prediction.models = [\"oracle\"]\n")).find("\"oracle\" is no kind")
+             != std::string::npos);
+  BOOST_TEST(refusal(central("prediction.more_horizons_s = [60, 3600]\n")).find("twice")
+             != std::string::npos);
   BOOST_TEST(refusal(central("prediction.windows_s = [10, 5]\n")).find("must grow")
              != std::string::npos);
 }
