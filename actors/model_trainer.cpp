@@ -5,7 +5,6 @@
 #include <spdlog/spdlog.h>
 
 #include "actors/following.hpp"
-#include "actors/model_keeper.hpp"
 #include "actors/names.hpp"
 #include "predict/service_training.hpp"
 
@@ -13,8 +12,8 @@ namespace harbinger {
 namespace {
 using model_trainer_self = model_trainer_actor::stateful_pointer<model_trainer_state>;
 
-/// Written beside the registry, for model_keeper to take.
-std::string handed_over(const settings& s) { return models_directory(s) + "/trained.part"; }
+/// For model_keeper to take; not in the registry, which clears away what it does not know.
+std::string handed_over(const settings& s) { return s.state_dir + "/trained.hbmodel"; }
 
 model_trained train_as_asked(const settings& s, const train_model& asked) {
   model_trained out;
