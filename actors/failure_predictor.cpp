@@ -18,10 +18,6 @@ using failure_predictor_self = failure_predictor_actor::stateful_pointer<failure
 constexpr uint64_t drift_rounds = 20; ///< between two looks at drift
 constexpr size_t similar_shown = 5;
 
-int64_t to_millis(time_point t) {
-  return std::chrono::duration_cast<milliseconds>(t.time_since_epoch()).count();
-}
-
 nlohmann::json number_or_null(double x) {
   return std::isfinite(x) ? nlohmann::json(x) : nlohmann::json(nullptr);
 }

@@ -19,6 +19,10 @@ using unix_ms = strong<struct unix_ms_tag, int64_t>;
 
 inline double to_seconds(duration d) { return std::chrono::duration<double>(d).count(); }
 inline double to_ms(duration d) { return std::chrono::duration<double, std::milli>(d).count(); }
+/// Whole milliseconds since the clock's own origin.
+inline int64_t to_millis(time_point t) {
+  return std::chrono::duration_cast<milliseconds>(t.time_since_epoch()).count();
+}
 inline duration from_seconds(double s) {
   return std::chrono::duration_cast<duration>(std::chrono::duration<double>(s));
 }

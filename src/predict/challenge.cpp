@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "history/merge.hpp"
+#include "history/select.hpp"
 
 namespace harbinger::predict {
 namespace {
@@ -94,32 +95,6 @@ result<challenge> first_model(const history& base, const history& own,
   return out;
 }
 } // namespace
-
-history cut_history(const history& from, int64_t until_ms) {
-  history out = from;
-  std::vector<uint32_t> place(from.nodes.size(), UINT32_MAX);
-  out.nodes.clear();
-  for (size_t i = 0; i < from.nodes.size(); ++i) {
-    auto n = from.nodes[i];
-    if (n.first_ms > until_ms) continue;
-    if (std::max(n.known_ms, n.last_ms) > until_ms) n.known_ms = 0;
-    n.last_ms = std::min(n.last_ms, until_ms);
-    place[i] = static_cast<uint32_t>(out.nodes.size());
-    out.nodes.push_back(std::move(n));
-  }
-  std::erase_if(out.samples, [&](auto& s) {
-    if (std::max(s.time_ms, s.arrived_ms) > until_ms || place[s.node] == UINT32_MAX) return true;
-    s.node = place[s.node];
-    return false;
-  });
-  std::erase_if(out.events, [&](auto& e) {
-    if (e.time_ms > until_ms || place[e.node] == UINT32_MAX) return true;
-    e.node = place[e.node];
-    if (e.back_ms > until_ms) e.back_ms = 0;
-    return false;
-  });
-  return out;
-}
 
 result<challenge> challenge_champion(const history& base, const history& own, const model* champion,
                                      int64_t champion_until_ms, const challenge_options& given,

@@ -12,10 +12,6 @@
 
 namespace harbinger::predict {
 
-/// The history as it was known then: what comes later is not there, and no node's fate is known
-/// beyond.
-history cut_history(const history& from, int64_t until_ms);
-
 struct challenge_options {
   training_options training;
   contest_options contest;

@@ -100,8 +100,7 @@ std::optional<std::vector<std::string>> explain_in_words(const predictor& of, co
   add_reasons(*risk, out);
   add_similar(of, node, out);
   if (const auto* watch = of.watch()) {
-    auto inputs =
-        watch->inputs(std::chrono::duration_cast<milliseconds>(now.time_since_epoch()).count());
+    auto inputs = watch->inputs(to_millis(now));
     std::string line =
         "Model " + risk->model + "; calibration so far: " + describe(watch->calibration());
     if (inputs && inputs->level == drift_level::much)

@@ -7,12 +7,11 @@
 #include <map>
 
 #include "predict/dealing.hpp"
+#include "predict/take_examples.hpp"
 
 namespace harbinger::predict {
 namespace {
 constexpr size_t traces_shown = 4;
-constexpr double stale_decisions =
-    3; ///< older input than so many decisions takes no part in comparisons
 
 result<std::vector<group_fold>> folds_of(const dealing& d, const evaluation_options& options) {
   const auto& s = options.study;
@@ -229,21 +228,13 @@ void describe_parts(const dealing& d, const std::vector<group_fold>& folds,
 result<report> evaluate_history(const history& from, const evaluation_options& given,
                                 const study_progress& tell) {
   auto options = given;
-  double horizon_s = static_cast<double>(options.study.horizon_ms) / 1000;
-  if (!(horizon_s > 0)) return fail(errc::invalid_argument, "the horizon must be above 0");
-  if (options.every_ms == 0) options.every_ms = options.study.horizon_ms;
-  auto windows = options.windows_s;
-  if (windows.empty()) windows = {horizon_s / 4, horizon_s, horizon_s * 7};
-  auto scales = make_scales(windows, horizon_s,
-                            stale_decisions * static_cast<double>(options.every_ms) / 1000);
-  example_options taking;
-  taking.every_ms = options.every_ms;
-  taking.phase_ms = options.phase_ms;
-  taking.healthy_share = options.healthy_share;
-  taking.near_ms = options.study.horizon_ms;
-  auto rows = make_examples(from, history_schema(from), scales, taking, [&](double done) {
-    if (tell) tell("features", done);
-  });
+  auto horizon_ms = options.study.horizon_ms;
+  if (horizon_ms < 1) return fail(errc::invalid_argument, "the horizon must be above 0");
+  if (options.every_ms == 0) options.every_ms = horizon_ms;
+  auto rows = take_examples(from, history_schema(from),
+                            {horizon_ms, horizon_ms, options.windows_s, 0, options.every_ms,
+                             options.phase_ms, options.healthy_share},
+                            tell);
   if (!rows) return tl::unexpected<error>(rows.error());
   auto d = deal(from, *rows, options.machine, options.group);
   auto folds = folds_of(d, options);

@@ -24,8 +24,7 @@ public:
     }
     auto rows = gate_.admit(std::move(*batch), wall_now);
     if (!rows) return 0;
-    features_.add(*rows,
-                  std::chrono::duration_cast<milliseconds>(received.time_since_epoch()).count());
+    features_.add(*rows, to_millis(received));
     return rows->times.size();
   }
 

@@ -3,17 +3,15 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <fcntl.h>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <sstream>
-#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
 #include "core/digest.hpp"
 #include "core/ensure.hpp"
+#include "predict/durable_file.hpp"
 #include "predict/reasons.hpp"
 
 namespace harbinger::predict {
@@ -234,34 +232,17 @@ result<model> model::parse(std::string_view file) {
 }
 
 result<void> model::save(const std::string& path) const {
-  auto bytes = serialize();
-  auto part = path + ".part";
-  int fd = ::open(part.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd < 0) return fail(errc::io, "cannot write " + part);
-  size_t written = 0;
-  while (written < bytes.size()) {
-    auto n = ::write(fd, bytes.data() + written, bytes.size() - written);
-    if (n <= 0) break;
-    written += static_cast<size_t>(n);
-  }
-  bool ok = written == bytes.size() && ::fsync(fd) == 0;
-  ok &= ::close(fd) == 0;
-  if (!ok || std::rename(part.c_str(), path.c_str()) != 0) {
-    ::unlink(part.c_str());
-    return fail(errc::io, "cannot write " + path);
-  }
+  std::filesystem::path to(path);
+  auto directory = to.parent_path().empty() ? std::string(".") : to.parent_path().string();
+  auto written = write_durably(directory, to.filename().string(), serialize());
+  if (!written) return tl::unexpected<error>(written.error());
   return {};
 }
 
 result<model> model::load(const std::string& path) {
-  std::error_code error;
-  auto size = std::filesystem::file_size(path, error);
-  if (error) return fail(errc::not_found, path);
-  if (size > model_bytes_max) return fail(errc::oversize, path);
-  std::ifstream in(path, std::ios::binary);
-  std::string bytes(size, '\0');
-  if (!in.read(bytes.data(), static_cast<std::streamsize>(size))) return fail(errc::io, path);
-  auto parsed = parse(bytes);
+  auto bytes = read_whole(path, model_bytes_max);
+  if (!bytes) return tl::unexpected<error>(bytes.error());
+  auto parsed = parse(*bytes);
   if (!parsed) return fail(parsed.error().code, path + ": " + parsed.error().detail);
   return parsed;
 }

@@ -82,7 +82,7 @@ public:
   /// malformed, checksum (damaged), unsupported (other file version, or features of a kind that
   /// this program does not know).
   static result<model> parse(std::string_view file);
-  /// Written beside and renamed over, so that a reader sees the old or the new one. io on failure.
+  /// Written beside and renamed over, so that a reader sees the old or the new one. no_space, io.
   result<void> save(const std::string& path) const;
   static result<model> load(const std::string& path);
 

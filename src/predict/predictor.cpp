@@ -13,10 +13,6 @@
 namespace harbinger::predict {
 namespace {
 constexpr double unknown_probability = 0.05; ///< of a node that never sent anything
-
-int64_t to_millis(time_point t) {
-  return std::chrono::duration_cast<milliseconds>(t.time_since_epoch()).count();
-}
 } // namespace
 
 predictor::predictor(predictor_options options)

@@ -6,6 +6,7 @@
 #include "history/history_file.hpp"
 #include "history/journal.hpp"
 #include "history/merge.hpp"
+#include "history/select.hpp"
 
 namespace harbinger::predict {
 namespace {
@@ -17,8 +18,11 @@ result<history> recorded(const prediction_settings& settings) {
   for (const auto& directory : settings.histories) {
     auto one = read_history(directory);
     if (!one) return one;
-    auto kept = without_fleets(*one, settings.exclude_fleets);
     auto name = one->name;
+    auto kept = keep_nodes(std::move(*one), [&](const auto& n) {
+      const auto& out = settings.exclude_fleets;
+      return std::find(out.begin(), out.end(), n.fleet) == out.end();
+    });
     parts.push_back({std::move(kept), std::move(name)});
   }
   if (parts.empty()) return history{};
@@ -56,24 +60,6 @@ challenge_options options_of(const settings& s) {
 
 time_scales scales_of(const prediction_settings& settings) {
   return make_scales(settings.windows_s, settings.horizon_s, settings.stale_after_s);
-}
-
-history without_fleets(const history& from, const std::vector<std::string>& fleets) {
-  history out = from;
-  std::vector<uint32_t> place(from.nodes.size(), UINT32_MAX);
-  out.nodes.clear();
-  for (size_t i = 0; i < from.nodes.size(); ++i) {
-    if (std::find(fleets.begin(), fleets.end(), from.nodes[i].fleet) != fleets.end()) continue;
-    place[i] = static_cast<uint32_t>(out.nodes.size());
-    out.nodes.push_back(from.nodes[i]);
-  }
-  auto move = [&](auto& x) {
-    x.node = place[x.node];
-    return x.node == UINT32_MAX;
-  };
-  std::erase_if(out.samples, move);
-  std::erase_if(out.events, move);
-  return out;
 }
 
 result<challenge> train_for_service(const settings& settings, const model* champion,

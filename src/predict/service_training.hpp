@@ -10,9 +10,6 @@ namespace harbinger::predict {
 /// The windows and the horizon that the settings ask for.
 time_scales scales_of(const prediction_settings& settings);
 
-/// The nodes of those fleets and all that is theirs taken out.
-history without_fleets(const history& from, const std::vector<std::string>& fleets);
-
 /// Reads the histories of settings.prediction.histories, without exclude_fleets, and the service's
 /// own (<state_dir>/history), and holds challenge_champion. Deterministic but for what the journal
 /// has got by now. Errors of read_history, merge_histories and train.

@@ -10,11 +10,11 @@
 #include "predict/cases.hpp"
 #include "predict/dealing.hpp"
 #include "predict/profile.hpp"
+#include "predict/take_examples.hpp"
 
 namespace harbinger::predict {
 namespace {
 using json = nlohmann::ordered_json;
-constexpr double stale_decisions = 3;
 constexpr uint32_t error_replicates = 100;
 
 json number(double x) { return std::isfinite(x) ? json(x) : json(nullptr); }
@@ -209,44 +209,27 @@ result<model_parts> parts_of(const history& from, const examples& rows, const st
                      {model_part::cases, cases->serialize()}};
 }
 
-struct taken_rows {
-  examples rows;
-  time_scales scales;
-};
-result<taken_rows> take_rows(const history& from, schema_ptr schema,
-                             const training_options& options, const study_progress& tell) {
-  double horizon_s = static_cast<double>(options.horizons_ms.front()) / 1000;
-  double stale_s = options.stale_after_s > 0
-                       ? options.stale_after_s
-                       : stale_decisions * static_cast<double>(options.every_ms) / 1000;
-  auto windows = options.windows_s.empty() ? default_windows(horizon_s) : options.windows_s;
-  auto scales = make_scales(std::move(windows), horizon_s, stale_s);
-  example_options taking;
-  taking.every_ms = options.every_ms;
-  taking.phase_ms = options.phase_ms;
-  taking.healthy_share = options.healthy_share;
-  taking.near_ms = *std::max_element(options.horizons_ms.begin(), options.horizons_ms.end());
-  auto rows = make_examples(from, std::move(schema), scales, taking, [&](double done) {
-    if (tell) tell("features", done);
-  });
-  if (!rows) return tl::unexpected<error>(rows.error());
-  if (rows->size() == 0) return fail(errc::invalid_argument, "the history gives no rows");
-  return taken_rows{std::move(*rows), std::move(scales)};
+result<examples> rows_of(const history& from, schema_ptr schema, const training_options& options,
+                         const study_progress& tell) {
+  const auto& h = options.horizons_ms;
+  auto rows = take_examples(from, std::move(schema),
+                            {h.front(), *std::max_element(h.begin(), h.end()), options.windows_s,
+                             options.stale_after_s, options.every_ms, options.phase_ms,
+                             options.healthy_share},
+                            tell);
+  if (rows && rows->size() == 0) return fail(errc::invalid_argument, "the history gives no rows");
+  return rows;
 }
 } // namespace
-
-std::vector<double> default_windows(double horizon_s) {
-  return {horizon_s / 4, horizon_s, horizon_s * 7};
-}
 
 result<model> train(const history& from, schema_ptr schema, const training_options& given,
                     const study_progress& tell) {
   if (auto good = check_options(given); !good) return tl::unexpected<error>(good.error());
   auto options = given;
   if (options.every_ms == 0) options.every_ms = options.horizons_ms.front();
-  auto taken = take_rows(from, schema ? std::move(schema) : history_schema(from), options, tell);
+  auto taken = rows_of(from, schema ? std::move(schema) : history_schema(from), options, tell);
   if (!taken) return tl::unexpected<error>(taken.error());
-  const auto& rows = taken->rows;
+  const auto& rows = *taken;
   auto d = deal(from, rows, options.machine, options.group);
   auto report = history_report(from, rows, options);
   report["horizons"] = json::array();
@@ -275,7 +258,7 @@ result<model> train(const history& from, schema_ptr schema, const training_optio
     horizons.push_back({static_cast<double>(horizon_ms) / 1000, std::move(best.machine),
                         std::move(best.calibrated.chosen), best.threshold});
   }
-  return model(rows.schema, taken->scales, std::move(typical), std::move(horizons), report.dump(),
+  return model(rows.schema, rows.scales, std::move(typical), std::move(horizons), report.dump(),
                std::move(parts));
 }
 

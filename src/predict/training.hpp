@@ -21,7 +21,7 @@ constexpr auto enum_names(validation_rule) { return std::array{"later", "groups"
 
 struct training_options {
   std::vector<int64_t> horizons_ms; ///< 1..8, at least 1 ms; the first is that of the scales
-  std::vector<double> windows_s;    ///< as make_scales; empty: default_windows of the first horizon
+  std::vector<double> windows_s;    ///< empty: default_windows (take_examples.hpp) of the first
   double stale_after_s = 0;         ///< 0: three decisions
   int64_t every_ms = 0;             ///< between two decisions about a node; 0: the first horizon
   int64_t phase_ms = 0;
@@ -35,9 +35,6 @@ struct training_options {
   std::string cause;   ///< attribute that says why a node failed, where failures have no code
   study_options study; ///< its horizon is not used
 };
-
-/// A quarter of the horizon, the horizon, seven horizons.
-std::vector<double> default_windows(double horizon_s);
 
 /// For each horizon every kind is tried, and of those whose average precision on validation is
 /// within one standard error of the best the simplest is taken (Breiman et al. 1984; in the order

@@ -4,6 +4,7 @@
 
 #include "../support/synthetic_runs.hpp"
 #include "history/merge.hpp"
+#include "history/select.hpp"
 #include "predict/challenge.hpp"
 #include "predict/retraining.hpp"
 
