@@ -171,6 +171,7 @@ struct copy_wanted {
 struct prefetch_order {
   partition_id partition;
   harbinger::copy_id copy;
+  harbinger::revision revision; ///< of a row that has the copy
   node_address target;
   std::vector<node_address> sources;
   restore_method method = restore_method::pull;

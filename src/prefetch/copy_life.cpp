@@ -118,6 +118,10 @@ copy_actions copy_life::status(const replica_status& s, time_point now) {
   copy_actions out;
   if (r.role != replica_role::copy) {
     if (r.state == replica_state::failed) return {}; // an old replica of that name that was dropped
+    if (r.revision < order_.revision) {
+      last_trouble_ = order_.target.node.value + " still holds an old replica of it";
+      return {};
+    }
     phase_ = phase::finished;
     out.finished = true;
     out.detail = "joined the replicas";

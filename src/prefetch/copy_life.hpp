@@ -42,6 +42,8 @@ struct copy_actions {
 ///   need.
 /// * It is ready each time a report says caught_up and it was not before.
 /// * A report about another copy id, or of an older life of the node, changes nothing.
+/// * A replica configured by the order's row or a newer one is the copy that joined: the end. One
+///   of an older row is a former member's: it is waited for, until recovery had it dropped.
 /// * New sources are sent at once when the first of them is not the one in use any more.
 class copy_life {
 public:

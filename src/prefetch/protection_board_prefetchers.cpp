@@ -11,12 +11,13 @@ namespace harbinger {
 
 namespace {
 
-prefetch_order order_for(partition_id partition, const copy_row& copy,
+prefetch_order order_for(const partition_row& row, const copy_row& copy,
                          std::vector<node_address> sources, const catalog_view& catalog,
                          const settings& config) {
   prefetch_order order;
-  order.partition = partition;
+  order.partition = row.id;
   order.copy = copy.copy;
+  order.revision = row.revision;
   order.target = catalog.address_of(copy.node);
   order.sources = std::move(sources);
   order.rate_bytes_per_s = config.prefetch.rate_bytes_per_s;
@@ -29,8 +30,7 @@ void protection_board::start_life(const partition_row& row, const copy_row& copy
                                   restore_method method, std::string why,
                                   const catalog_view& catalog, const settings& config,
                                   time_point now, board_actions& out) {
-  auto order =
-      order_for(row.id, copy, copy_sources(row, catalog.nodes(), copy.node), catalog, config);
+  auto order = order_for(row, copy, copy_sources(row, catalog.nodes(), copy.node), catalog, config);
   order.method = method;
   auto& l = lives_[{row.id, copy.node}];
   l = life{copy.copy, order.sources, now, 0, copy.ready, std::move(why), {}};
@@ -58,7 +58,7 @@ void protection_board::tend_prefetchers(const catalog_view& catalog, const setti
       if (sources != l.sources) {
         l.sources = sources;
         out.sources.push_back(
-            order_for(key.partition, {key.node, l.copy}, std::move(sources), catalog, config));
+            order_for(*row, {key.node, l.copy}, std::move(sources), catalog, config));
       }
     }
     ++it;

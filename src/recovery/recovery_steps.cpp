@@ -19,6 +19,16 @@ std::string joined(const std::vector<std::string>& parts) {
   return text;
 }
 
+bool is_stray(const partition_row& row, const node_id& node, const replica_report& report) {
+  if (!catalog_view::mentions(row, node)) return true;
+  bool copy_ordered = std::any_of(row.copies.begin(), row.copies.end(),
+                                  [&](const copy_row& copy) { return copy.node == node; });
+  bool joins = std::binary_search(row.joiners.begin(), row.joiners.end(), node);
+  // Configured by a newer row: what we know of the catalog is old, not the replica.
+  return copy_ordered && !joins && report.role != replica_role::copy
+         && report.revision < row.revision;
+}
+
 } // namespace
 
 std::optional<std::string> recovery_desk::cause_for(const partition_row& row, const work& w,
@@ -240,9 +250,9 @@ void recovery_desk::note_progress(const partition_row& row, work& w, time_point 
   }
 }
 
-/// Replicas that no row mentions: what lost a failover, or was left over. While a partition is not
-/// served, none of its replicas is given up: the stray may be the last thing that is left of it
-/// (P4).
+/// Replicas that no row mentions: what lost a failover, or was left over; also the one of a former
+/// member that stands in the way of a copy ordered there. While a partition is not served, none of
+/// its replicas is given up: the stray may be the last thing that is left of it (P4).
 void recovery_desk::drop_strays(time_point now, actions& out) {
   auto here = around(now);
   std::set<std::pair<node_id, partition_id>> present;
@@ -250,7 +260,8 @@ void recovery_desk::drop_strays(time_point now, actions& out) {
     if (node.state == node_state::dead || book_.life(id) != node.life) continue;
     for (auto& [partition, entry] : book_.of(id)) {
       auto row = view_.partition(partition);
-      if (!row || catalog_view::mentions(*row, id) || (drill_ && drill_->owns(partition))) continue;
+      if (!row || !is_stray(*row, id, entry.report) || (drill_ && drill_->owns(partition)))
+        continue;
       if (!available(*row, here)) continue;
       present.insert({id, partition});
       auto& s = strays_.try_emplace({id, partition}, stray{now}).first->second;

@@ -18,6 +18,7 @@ struct one_copy {
     rules.retries_max = 2;
     order.partition = make_partition_id(1, 0);
     order.copy = copy_id{7};
+    order.revision = revision{40};
     order.target = {node_id{"n5"}, "tcp://h:5"};
     order.sources = {{node_id{"n1"}, "tcp://h:1"}, {node_id{"n2"}, "tcp://h:2"}};
     report.node = node_id{"n5"};
@@ -166,8 +167,22 @@ BOOST_FIXTURE_TEST_CASE(a_copy_with_another_digest_is_never_ready, one_copy) {
 BOOST_FIXTURE_TEST_CASE(it_ends_when_the_copy_became_a_replica, one_copy) {
   life->begin(nullptr, now);
   report.report.role = replica_role::secondary;
+  report.report.revision = revision{order.revision.value + 1};
   BOOST_TEST(hear(replica_state::following).finished);
   BOOST_TEST(!wait(100000).send_start);
+}
+
+BOOST_FIXTURE_TEST_CASE(an_old_replica_on_the_target_is_waited_for_and_said, one_copy) {
+  report.report.role = replica_role::secondary;
+  report.report.revision = revision{order.revision.value - 1};
+  report.report.state = replica_state::following;
+  auto out = life->begin(&report, now);
+  BOOST_TEST(!out.finished);
+  BOOST_TEST(out.send_start);
+  BOOST_TEST(!hear(replica_state::following).finished);
+  auto last = wait_long(1000).second;
+  BOOST_TEST(last.gave_up);
+  BOOST_TEST(last.detail.find("old replica") != std::string::npos);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_copy_that_follows_already_needs_no_command, one_copy) {

@@ -425,6 +425,35 @@ BOOST_FIXTURE_TEST_CASE(returning_stale_replica_is_dropped_with_the_true_history
   BOOST_TEST(events("replica_dropped") >= 1u);
 }
 
+BOOST_FIXTURE_TEST_CASE(old_replica_in_the_way_of_a_new_copy_is_dropped, world) {
+  run(500);
+  write(id(), 10);
+  auto old = row().primary.value;
+  lose(old);
+  run(500);
+  join(old, incarnation{2});
+  run(100);
+  auto changed = row();
+  changed.copies.push_back({node_id{old}, copy_id{9}, false});
+  commit(catalog::change(catalog, {row().revision, changed, "copy to " + old}));
+  run(recovery_desk::stray_patience_ms + 3000);
+  BOOST_TEST(nodes[old].replicas.count(id()) == 0u);
+}
+
+BOOST_FIXTURE_TEST_CASE(replica_configured_by_a_newer_row_than_the_known_one_is_kept, world) {
+  run(500);
+  write(id(), 10);
+  auto member = secondary();
+  auto changed = row();
+  std::erase(changed.sync_set, node_id{member});
+  changed.copies.push_back({node_id{member}, copy_id{9}, false});
+  auto future = revision{row().revision.value + 50};
+  commit(catalog::change(catalog, {row().revision, changed, "as if"}));
+  nodes[member].replicas[id()].revision = future;
+  run(recovery_desk::stray_patience_ms + 3000);
+  BOOST_TEST(nodes[member].replicas.count(id()) == 1u);
+}
+
 BOOST_FIXTURE_TEST_CASE(last_replica_of_a_partition_that_nobody_serves_is_kept, world) {
   run(500);
   write(id(), 10);
