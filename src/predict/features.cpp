@@ -18,6 +18,11 @@ double number_in(const std::string& text) {
   return code == std::errc{} && end == text.data() + text.size() ? out : nan_value;
 }
 
+bool asks_past(statistic what) {
+  return what >= statistic::grown_short && what <= statistic::moved_long
+         && what != statistic::grown_since;
+}
+
 /// Time since, in horizons: exact up to ten, then by its logarithm, so that long memories are told
 /// apart too.
 double since_feature(int64_t then_ms, int64_t now_ms, double horizon_s, bool long_memory) {
@@ -29,8 +34,10 @@ double since_feature(int64_t then_ms, int64_t now_ms, double horizon_s, bool lon
 } // namespace
 
 feature_engine::feature_engine(time_scales scales, schema_ptr schema)
-    : scales_(std::move(scales)), schema_(std::move(schema)) {
+    : scales_(std::move(scales)), schema_(std::move(schema)), keeps_past_(schema_->series.size()) {
   ENSURE(scales_.windows_s.size() == 3);
+  for (const auto& f : schema_->features)
+    if (asks_past(f.what)) keeps_past_[f.source] = true;
 }
 
 size_t feature_engine::event_index(std::string_view code) const {
@@ -44,6 +51,8 @@ feature_engine::node_state& feature_engine::begin(const node_id& id) {
   auto& node = nodes_[id];
   node = node_state{};
   node.series.resize(schema_->series.size());
+  for (size_t i = 0; i < node.series.size(); ++i)
+    if (keeps_past_[i]) node.series[i].past.resize(3);
   node.events.resize(schema_->events.size());
   if (fleets_.empty()) fleets_.push_back({"", 0, std::vector<one_event>(schema_->events.size())});
   return node;
@@ -187,23 +196,26 @@ void feature_engine::add_row(node_state& node, const schema_map& map, std::span<
 
 void feature_engine::add_series(one_series& s, double value, bool is_counter, int64_t time_ms,
                                 double dt_s, const std::array<double, 3>& decay) {
-  for (size_t w = 0; w < 3; ++w) {
-    s.windows[w].age(dt_s, decay[w]);
-    s.grown[w] *= decay[w];
-  }
+  for (size_t w = 0; w < 3; ++w) s.windows[w].age(dt_s, decay[w]);
+  auto remember = [&](double what) {
+    for (size_t w = 0; w < s.past.size(); ++w) s.past[w].add(what, time_ms, window_ms(w));
+  };
   if (std::isnan(value)) return;
   if (is_counter) {
     double grown = value - s.counter; // NaN at first
     double over_s = static_cast<double>(time_ms - s.counter_ms) / 1000.0;
     s.counter = value;
     s.counter_ms = time_ms;
+    if (grown > 0) s.grown += grown;
+    remember(s.grown);
     if (!(grown >= 0)) return; // first reading, or the counter started anew
-    for (auto& g : s.grown) g += grown;
     if (grown > 0) s.grown_ms = time_ms;
     value = grown / over_s;
+  } else {
+    remember(value);
   }
   s.last = value;
-  s.peak.add(value, time_ms, static_cast<int64_t>(scales_.windows_s[1] * 1000));
+  s.peak.add(value, time_ms, window_ms(1));
   for (auto& w : s.windows) w.add(value);
 }
 
@@ -243,10 +255,14 @@ double feature_engine::series_feature(const node_state& node, const feature_spec
   case statistic::grown_short:
   case statistic::grown_mid:
   case statistic::grown_long: {
-    if (std::isnan(s.counter)) return nan_value;
     auto w = static_cast<size_t>(f.what) - static_cast<size_t>(statistic::grown_short);
-    double passed_s = static_cast<double>(at_ms - node.newest_ms) / 1000.0;
-    return std::log1p(s.grown[w] * std::exp(-passed_s / scales_.windows_s[w]));
+    return std::log1p(s.past[w].risen(at_ms, window_ms(w)));
+  }
+  case statistic::moved_short:
+  case statistic::moved_mid:
+  case statistic::moved_long: {
+    auto w = static_cast<size_t>(f.what) - static_cast<size_t>(statistic::moved_short);
+    return s.past[w].risen(at_ms, window_ms(w));
   }
   case statistic::grown_since:
     if (std::isnan(s.counter)) return nan_value;

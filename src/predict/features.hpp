@@ -63,8 +63,9 @@ private:
     double last = std::numeric_limits<double>::quiet_NaN();
     double counter = std::numeric_limits<double>::quiet_NaN(); ///< newest total, of counters
     int64_t counter_ms = 0;
-    std::array<double, 3> grown{}; ///< of counters: growth, decayed
-    int64_t grown_ms = INT64_MIN;  ///< when it last grew
+    double grown = 0;               ///< of counters: growth ever seen, over new starts of it
+    int64_t grown_ms = INT64_MIN;   ///< when it last grew
+    std::vector<stepped_past> past; ///< a window each, where a feature asks for it
   };
   /// Sums that decay from `at_ms` on.
   struct one_event {
@@ -91,6 +92,9 @@ private:
     std::vector<one_event> events;
   };
   static constexpr size_t npos = SIZE_MAX;
+  int64_t window_ms(size_t window) const {
+    return static_cast<int64_t>(scales_.windows_s[window] * 1000);
+  }
   struct compared_node {
     const node_state* state;
     size_t row; ///< of the table; npos: only compared with
@@ -122,6 +126,7 @@ private:
 
   time_scales scales_;
   schema_ptr schema_;
+  std::vector<bool> keeps_past_; ///< by series
   std::vector<fleet_state> fleets_;
   std::map<node_id, node_state> nodes_;
   std::vector<schema_map> schemas_;

@@ -69,7 +69,8 @@ std::vector<statistic> statistics_of(const history_metric& m) {
   std::vector<statistic> out;
   if (m.comparable && share) out = {change_short, change, limit_in};
   if (m.comparable)
-    out.insert(out.end(), {level, mean, mean_mid, mean_long, deviation, peak, trend, baseline});
+    out.insert(out.end(), {level, mean, mean_mid, mean_long, deviation, peak, trend, baseline,
+                           moved_short, moved_mid, moved_long});
   // The distance from the fleet tells roles apart (the one busy master), so who fails by role.
   if (m.comparable) out.push_back(peers);
   if (m.comparable) return out;

@@ -6,6 +6,8 @@
 #include <optional>
 #include <vector>
 
+#include "history/time_text.hpp"
+
 namespace harbinger::predict {
 namespace {
 template <class... Args>
@@ -88,6 +90,11 @@ std::string describe_metric(std::string_view metric, std::span<const double> row
                            100 * std::fabs(*c) / scales.windows_s[1]));
   if (auto l = view.get(statistic::limit_in); l && *l < 10)
     parts.push_back(format("at its limit in %.0f s at this rate", *l * scales.horizon_s));
+  auto ago = duration_text(static_cast<int64_t>(scales.windows_s[1] * 1000)) + " ago";
+  if (auto g = view.get(statistic::grown_mid); g && *g > 0)
+    parts.push_back(format("%.3g more than ", std::expm1(*g)) + ago);
+  if (auto m = view.get(statistic::moved_mid); m && *m != 0)
+    parts.push_back(format("%.3g %s than ", std::fabs(*m), *m > 0 ? "more" : "less") + ago);
   if (parts.empty()) return phrase + " is unusual";
   std::string out = phrase + " is ";
   for (size_t i = 0; i < parts.size(); ++i) out += (i ? ", " : "") + parts[i];

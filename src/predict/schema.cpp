@@ -15,12 +15,13 @@ using enum statistic;
 using ordered_json = nlohmann::ordered_json;
 
 constexpr std::array statistic_names{
-    "level",        "mean",        "mean_mid",   "mean_long",     "deviation",   "change",
-    "change_short", "trend",       "peak",       "limit_in",      "baseline",    "pressure",
-    "peers",        "strays",      "outgrows",   "full_in_short", "full_in",     "full_in_long",
-    "total",        "grown_short", "grown_mid",  "grown_long",    "grown_since", "count_short",
-    "count_mid",    "count_long",  "count_ever", "since",         "kinds",       "fleet_short",
-    "fleet_mid",    "fleet_long",  "value",      "age",           "number",      "category"};
+    "level",        "mean",        "mean_mid",    "mean_long",     "deviation",   "change",
+    "change_short", "trend",       "peak",        "limit_in",      "baseline",    "pressure",
+    "peers",        "strays",      "outgrows",    "full_in_short", "full_in",     "full_in_long",
+    "total",        "grown_short", "grown_mid",   "grown_long",    "grown_since", "moved_short",
+    "moved_mid",    "moved_long",  "count_short", "count_mid",     "count_long",  "count_ever",
+    "since",        "kinds",       "fleet_short", "fleet_mid",     "fleet_long",  "value",
+    "age",          "number",      "category"};
 constexpr std::array input_names{"missing_share", "gap", "age"};
 
 struct plan_row {

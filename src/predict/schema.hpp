@@ -47,10 +47,13 @@ enum class statistic : uint8_t {
   full_in,       ///< the same by the middle window's line
   full_in_long,
   total,       ///< of a counter: the newest total, log(1 + n)
-  grown_short, ///< of a counter: growth, decayed over the short window, log(1 + n)
+  grown_short, ///< of a counter: growth in the short window (stepped_past), log(1 + n)
   grown_mid,
   grown_long,
   grown_since, ///< of a counter: time since it last grew, in horizons, 0..10; 10: never seen
+  moved_short, ///< newest value less the one of a short window ago (stepped_past)
+  moved_mid,
+  moved_long,
   // of events
   count_short, ///< in the short window, log(1 + n)
   count_mid,

@@ -3,6 +3,7 @@
 /// Statistics over a moving past, O(1) a sample and of fixed size.
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -67,6 +68,48 @@ private:
   static double nan() { return std::numeric_limits<double>::quiet_NaN(); }
   int64_t bucket_ = INT64_MIN / 2;
   double current_ = nan(), previous_ = nan();
+};
+
+/// By how much the value that holds is above the one that held a window ago, which is told in steps
+/// of an eighth of the window: a value that rests gives the same answer for whole steps, so that no
+/// two machines can be told apart by when they last changed.
+class stepped_past {
+public:
+  static constexpr int64_t steps = 8;
+
+  /// In order of time.
+  void add(double y, int64_t time_ms, int64_t window_ms) {
+    auto step_ms = std::max<int64_t>(1, window_ms / steps);
+    auto now = step_of(time_ms, step_ms);
+    if (std::isnan(last_)) {
+      held_.fill(y);
+      newest_ = now;
+    }
+    for (auto b = std::max(newest_ + 1, now - steps); b <= now; ++b) at(b) = last_;
+    newest_ = std::max(newest_, now);
+    if (time_ms == newest_ * step_ms) at(newest_) = y;
+    last_ = y;
+  }
+  /// Before there was a value: above the first one. NaN without any.
+  double risen(int64_t now_ms, int64_t window_ms) const {
+    auto then = step_of(now_ms, std::max<int64_t>(1, window_ms / steps)) - steps;
+    if (std::isnan(last_) || then > newest_) return last_ - last_;
+    return last_ - held_[slot(std::max(then, newest_ - steps))];
+  }
+
+private:
+  static constexpr int64_t slots = steps + 1;
+  static int64_t step_of(int64_t time_ms, int64_t step_ms) {
+    return time_ms / step_ms - (time_ms % step_ms < 0);
+  }
+  static size_t slot(int64_t boundary) {
+    return static_cast<size_t>((boundary % slots + slots) % slots);
+  }
+  double& at(int64_t boundary) { return held_[slot(boundary)]; }
+
+  std::array<double, slots> held_{}; ///< at the newest boundaries of steps
+  double last_ = std::numeric_limits<double>::quiet_NaN();
+  int64_t newest_ = 0; ///< boundary
 };
 
 } // namespace harbinger::predict

@@ -1,11 +1,13 @@
 /// Windows and features.
 
 #include <cmath>
+#include <random>
 #include <set>
 
 #include <boost/test/unit_test.hpp>
 
 #include "../support/synthetic_runs.hpp"
+#include "tests/support/random_seed.hpp"
 #include "predict/features.hpp"
 #include "predict/reasons.hpp"
 
@@ -196,4 +198,31 @@ BOOST_AUTO_TEST_CASE(another_schema_has_another_hash) {
              != schema_hash(*service_schema(), make_scales({3, 10, 41}, 20, 2)));
   BOOST_TEST(schema_hash(*service_schema(), scales)
              != schema_hash(*service_schema(), make_scales({3, 10, 40}, 21, 2)));
+}
+
+BOOST_AUTO_TEST_CASE(a_stepped_past_tells_what_a_list_of_all_values_would) {
+  std::mt19937_64 random(random_seed());
+  for (int round = 0; round < 200; ++round) {
+    int64_t window_ms = 8 * (1 + static_cast<int64_t>(random() % 50));
+    int64_t step_ms = window_ms / stepped_past::steps;
+    std::vector<std::pair<int64_t, double>> all;
+    stepped_past past;
+    auto now = static_cast<int64_t>(random() % 1000) - 500;
+    BOOST_TEST(std::isnan(past.risen(now, window_ms)));
+    for (int i = 0; i < 60; ++i) {
+      now += static_cast<int64_t>(random() % static_cast<uint64_t>(window_ms / 2 + 2));
+      if (random() % 3 == 0) now -= ((now % step_ms) + step_ms) % step_ms; // on a boundary
+      if (!all.empty() && now <= all.back().first) now = all.back().first + 1;
+      if (random() % 20 == 0) now += 5 * window_ms;
+      double value = static_cast<double>(random() % 100);
+      past.add(value, now, window_ms);
+      all.emplace_back(now, value);
+      auto at = now + static_cast<int64_t>(random() % static_cast<uint64_t>(2 * window_ms));
+      auto then = at - (((at % step_ms) + step_ms) % step_ms) - window_ms;
+      double held = all.front().second;
+      for (auto& [time, what] : all)
+        if (time <= then) held = what;
+      BOOST_TEST(past.risen(at, window_ms) == value - held);
+    }
+  }
 }
