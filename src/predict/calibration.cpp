@@ -79,12 +79,13 @@ size_t deaths_of(const std::vector<scored_label>& rows) {
 
 /// Newton's method on the weighted log-loss with Platt's targets, which keep the slope finite for
 /// labels that scores part wholly. The rows count as many deaths as there are groups with one, for
-/// those of a group tell the same; and the slope is drawn to 1, from where a few groups can not
-/// move it far. The offset is free: it sets the mean right.
+/// those of a group tell the same; and the slope is drawn to 1. With few groups it stays there and
+/// only the mean is set right (calibration in the large): they would bend each fold's scores
+/// another way. The offset is free.
 line fit_line(const sorted_rows& all) {
   constexpr int steps_max = 100, halvings_max = 20;
-  constexpr double slope_deviation = 1;
-  constexpr double pull = 1 / (slope_deviation * slope_deviation);
+  constexpr double pull_of_many = 1, pull_of_few = 1e6; // 1 / variance of the slope
+  const double pull = deaths_of(all.rows) < slope_groups_min ? pull_of_few : pull_of_many;
   const double share = std::min(1.0, static_cast<double>(deaths_of(all.rows)) / all.positive);
   double healthy = all.weight - all.positive;
   const double high = (all.positive + 1) / (all.positive + 2), low = 1 / (healthy + 2);
@@ -206,9 +207,16 @@ calibration calibration::fit_platt(std::vector<scored_label> given) {
     if (points.empty() || score > points.back().score) points.push_back({score, at(score), runs});
   };
   auto runs_of = [](const block& b) { return static_cast<uint32_t>(b.runs.size()); };
-  add(all.rows.front().score, runs_of(blocks.front()));
+  // On to both ends: scores that validation did not reach keep their order, though no run speaks
+  // for what they get.
+  double low = all.rows.front().score, high = all.rows.back().score;
+  for (double part : {0.0, 0.5})
+    if (low > 0) add(part * low, 0);
+  add(low, runs_of(blocks.front()));
   for (const auto& b : blocks) add(b.score(), runs_of(b));
-  add(all.rows.back().score, runs_of(blocks.back()));
+  add(high, runs_of(blocks.back()));
+  for (double part : {0.25, 0.5, 0.75, 1.0})
+    if (high < 1) add(high + part * (1 - high), 0);
   return calibration(std::move(points));
 }
 
@@ -284,10 +292,10 @@ calibration_choice choose_calibration(const std::vector<scored_label>& given, si
     out.isotonic_log_loss = held_out_log_loss(rows, fold_of, calibration::fit);
     out.platt_log_loss = held_out_log_loss(rows, fold_of, calibration::fit_platt);
   }
-  bool few = deaths_of(rows) < isotonic_groups_min;
+  bool few = deaths_of(rows) < slope_groups_min;
   bool platt = few || out.platt_log_loss < out.isotonic_log_loss;
   out.chosen = platt ? calibration::fit_platt(std::move(rows)) : calibration::fit(std::move(rows));
-  out.method = out.chosen.empty() ? "none" : platt ? "platt" : "isotonic";
+  out.method = out.chosen.empty() ? "none" : few ? "offset" : platt ? "platt" : "isotonic";
   return out;
 }
 

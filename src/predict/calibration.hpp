@@ -26,6 +26,9 @@ struct calibration_point {
   uint32_t runs = 0; ///< different groups behind it
 };
 
+/// With fewer groups that have a death neither steps nor slopes are to be believed.
+inline constexpr size_t slope_groups_min = 20;
+
 class calibration {
 public:
   calibration() = default;
@@ -33,9 +36,10 @@ public:
   /// Isotonic. Empty when there is nothing to learn from (one label only). Rows with a score that
   /// is not finite or a weight that is not above 0 are left out, by the others too.
   static calibration fit(std::vector<scored_label> rows);
-  /// Platt's curve, drawn through some sixty points that follow rows and deaths alike; with few
-  /// groups near to the score itself but for the mean. Flat when
-  /// scores do not rise with deaths. Empty as above.
+  /// Platt's curve, drawn through some seventy points that follow rows and deaths alike. With fewer
+  /// than slope_groups_min groups that have a death only its offset is fitted: the log odds of the
+  /// score, shifted until the mean is right. Flat when scores do not rise with deaths. Empty as
+  /// above.
   static calibration fit_platt(std::vector<scored_label> rows);
 
   bool empty() const { return points_.empty(); }
@@ -53,13 +57,13 @@ private:
 
 struct calibration_choice {
   calibration chosen;
-  const char* method = "isotonic"; ///< or "platt", or "none" when there is nothing to learn from
+  /// Or "platt", "offset" (Platt's curve of few groups), "none" when there is nothing to learn
+  /// from.
+  const char* method = "isotonic";
   /// Mean log-loss on groups that were held out; NaN where there were too few to hold any out.
   double isotonic_log_loss = std::numeric_limits<double>::quiet_NaN();
   double platt_log_loss = std::numeric_limits<double>::quiet_NaN();
 };
-/// With so few groups that have a death steps are not to be believed: Platt's curve is taken.
-inline constexpr size_t isotonic_groups_min = 20;
 /// The method with the smaller log-loss on groups dealt to up to `folds` folds, fitted to all
 /// rows. Isotonic when the two are equal.
 calibration_choice choose_calibration(const std::vector<scored_label>& rows, size_t folds = 5);

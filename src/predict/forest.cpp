@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
+#include <functional>
 #include <istream>
 #include <ostream>
 #include <random>
@@ -14,9 +16,9 @@
 
 namespace harbinger::predict {
 namespace {
-constexpr size_t positives_a_tree_max = 1500;
+constexpr size_t positives_a_tree_max = 3000;
 constexpr size_t healthy_a_tree_min = 600;
-constexpr size_t healthy_a_tree_max = 6000;
+constexpr size_t healthy_a_tree_max = 12'000;
 constexpr uint32_t forest_trees_max = 1000;
 constexpr size_t forest_depth_max = 16;
 constexpr uint32_t grown_max = steps_a_row_max / forest_depth_max;
@@ -51,6 +53,7 @@ private:
 struct table {
   size_t width = 0, size = 0;
   std::vector<float> by_row, by_column;
+  std::vector<uint32_t> varying; ///< columns with more than one value: others part nothing
   const float* row(size_t i) const { return by_row.data() + i * width; }
 
   explicit table(const training_rows& rows)
@@ -64,6 +67,12 @@ struct table {
         by_row[i * width + c] = v;
         by_column[c * size + i] = v != v ? missing : v;
       }
+    for (uint32_t c = 0; c < width; ++c) {
+      auto from = by_column.begin() + static_cast<ptrdiff_t>(c * size);
+      auto until = from + static_cast<ptrdiff_t>(size);
+      if (std::adjacent_find(from, until, std::not_equal_to<>()) != until) varying.push_back(c);
+    }
+    if (varying.empty()) varying.push_back(0);
   }
 };
 
@@ -75,13 +84,12 @@ public:
   table_extractor() = default;
   explicit table_extractor(const table& t) : table_(&t) {}
   void setup(const std::vector<sample_type>&, const std::vector<double>&) {}
-  size_t max_num_feats() const { return table_->width; }
+  size_t max_num_feats() const { return table_->varying.size(); }
   double extract_feature_value(sample_type row, feature f) const {
     return table_->by_column[f * table_->size + row];
   }
   void get_random_features(dlib::rand& random, size_t count, std::vector<feature>& out) const {
-    out.resize(table_->width);
-    for (size_t i = 0; i < out.size(); ++i) out[i] = static_cast<feature>(i);
+    out = table_->varying;
     count = std::min(count, out.size());
     for (size_t i = 0; i < count; ++i)
       std::swap(out[i], out[static_cast<size_t>(random.get_integer_in_range(
@@ -251,7 +259,9 @@ tree grow(const table& values, const training_rows& rows, const sampler& from,
   trainer.set_feature_extractor(table_extractor(values));
   trainer.set_num_trees(1);
   trainer.set_min_samples_per_leaf(options.leaf_rows_min);
-  trainer.set_feature_subsampling_fraction(options.feature_share);
+  auto columns = static_cast<double>(values.varying.size());
+  trainer.set_feature_subsampling_fraction(
+      std::clamp(options.features_tried / std::sqrt(columns), 1 / columns, 1.0));
   trainer.set_seed(std::to_string(engine()));
   return from_dlib(trainer.train(x, y));
 }
@@ -261,8 +271,7 @@ result<std::unique_ptr<scorer>> train_forest(const training_rows& rows,
                                              const forest_options& options) {
   if (auto good = check_training_rows(rows); !good) return tl::unexpected<error>(good.error());
   if (options.trees == 0 || options.trees > forest_trees_max || options.leaf_rows_min == 0
-      || !(options.feature_share > 0 && options.feature_share <= 1) || !(options.healthy_ratio > 0)
-      || !(options.smoothing >= 0))
+      || !(options.features_tried > 0) || !(options.healthy_ratio > 0) || !(options.smoothing >= 0))
     return fail(errc::invalid_argument, "forest: an option outside its range");
   try {
     table values(rows);

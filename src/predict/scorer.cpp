@@ -27,7 +27,7 @@ result<std::unique_ptr<scorer>> train_kind(std::string_view kind, const training
     return train_logistic(rows, o);
   }
   if (kind == "forest")
-    return train_forest(rows, {whole(h, "trees"), whole(h, "leaf_rows_min"), h.at("feature_share"),
+    return train_forest(rows, {whole(h, "trees"), whole(h, "leaf_rows_min"), h.at("features_tried"),
                                seed, h.at("healthy_ratio"), h.at("smoothing"), threads});
   uint32_t rounds = whole(h, "rounds");
   result<std::unique_ptr<scorer>> out;

@@ -76,8 +76,8 @@ result<std::unique_ptr<scorer>> load_scorer(std::string_view kind, std::istream&
 
 struct forest_options {
   uint32_t trees = 60; ///< 1..1000, of which 156 are grown: scoring must stay quick
-  uint32_t leaf_rows_min = 12;
-  double feature_share = 0.25; ///< of the features, tried at each split
+  uint32_t leaf_rows_min = 20;
+  double features_tried = 1; ///< at each split, in square roots of the number that vary
   uint64_t seed = 1;
   double healthy_ratio = 20; ///< healthy rows to one positive in the sample that a tree is grown on
   double smoothing = 1;      ///< rows' worth of the parent in every leaf

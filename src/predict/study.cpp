@@ -14,7 +14,7 @@ namespace harbinger::predict {
 namespace {
 constexpr size_t scored_at_once = 4096;
 constexpr size_t importance_rows_max = 20'000;
-constexpr size_t cross_groups_max = 10;
+constexpr size_t cross_groups_min = 3, cross_groups_max = 10;
 constexpr size_t cross_folds = 5;
 
 uint64_t rank_of(const examples& from, size_t i, uint64_t seed) {
@@ -184,6 +184,14 @@ hyper_values common_of(std::vector<hyper_values> used) {
   return used[middle];
 }
 
+/// With which to compare: a verdict needs no machine as steady as the one that serves.
+hyper_values lighter(hyper_values h) {
+  constexpr double trees = 30, bags = 1;
+  if (h.contains("trees")) h["trees"] = std::min(h["trees"], trees);
+  if (h.contains("bags")) h["bags"] = bags;
+  return h;
+}
+
 struct chosen_settings {
   hyper_values hyper;
   std::string_view features;
@@ -196,29 +204,38 @@ result<chosen_settings> choose(const examples& from, const study_split& split, c
   if (!usual) return tl::unexpected<error>(usual.error());
   chosen_settings out{*usual, "all"};
   auto sets = sets_of(*from.schema);
-  if (options.evaluations <= 1 && sets.size() == 1) return out;
-  size_t trial = 0, trials = options.evaluations + sets.size() - 1;
+  if (options.evaluations <= 1 && sets.size() == 1) return out; // nothing to choose
+  size_t trial = 0, trials = options.evaluations - 1 + sets.size();
   auto precision = [&](const std::vector<fold_rows>& folds, const hyper_values& hyper) {
     if (tell)
       tell(kind + ": searching", static_cast<double>(trial++) / static_cast<double>(trials));
     auto tried = try_out(from, split, folds, kind, hyper, options);
     return tried ? average_precision(tried->scores, known.labels, known.weights) : undefined;
   };
+  auto light = lighter(*usual);
   double best = -1;
   std::vector<fold_rows> best_folds;
   for (auto features : sets) {
     auto folds = gather_folds(from, split, options, options.tuning_rows, features);
-    double value = sets.size() > 1 ? precision(folds, *usual) : 0;
+    double value = precision(folds, light);
     if (!(value > best)) continue;
     best = value;
     best_folds = std::move(folds);
     out.features = features;
   }
-  if (options.evaluations <= 1) return out;
-  auto found = tune(kind, [&](const hyper_values& hyper) { return precision(best_folds, hyper); },
-                    {options.evaluations, options.seed});
+  if (options.evaluations <= 1 || best_folds.empty()) return out;
+  hyper_values fixed;
+  for (const char* name : {"trees", "bags"})
+    if (light.contains(name)) fixed[name] = light[name];
+  auto found = tune(
+      kind,
+      [&](const hyper_values& hyper) {
+        return hyper == light ? best : precision(best_folds, hyper);
+      },
+      {options.evaluations, options.seed}, fixed);
   if (!found) return tl::unexpected<error>(found.error());
   out.hyper = found->best;
+  for (const auto& one : fixed) out.hyper[one.first] = usual->at(one.first);
   return out;
 }
 
@@ -274,14 +291,20 @@ study_split split_of(const examples& from, const std::vector<part>& parts, int64
 study_split cross_split_of(const examples& from, const std::vector<part>& parts,
                            const std::vector<split_row>& rows, int64_t horizon_ms, uint64_t seed) {
   auto out = split_of(from, parts, horizon_ms);
-  std::map<std::string_view, size_t> groups;
-  for (auto i : out.known) groups.emplace(rows[i].group, 0);
-  bool by_group = groups.size() >= 2 && groups.size() <= cross_groups_max;
-  size_t count = by_group ? groups.size() : cross_folds;
+  std::map<std::string_view, size_t> groups, machines;
+  for (auto i : out.known) {
+    groups.emplace(rows[i].group, 0);
+    machines.emplace(rows[i].machine, 0);
+  }
+  // Of two groups each would be judged by what was learned from the other alone.
+  bool by_group = groups.size() >= cross_groups_min && groups.size() <= cross_groups_max;
+  bool by_machine = machines.size() >= 2 && machines.size() <= cross_groups_max;
+  auto& units = by_group ? groups : machines;
+  size_t count = by_group || by_machine ? units.size() : cross_folds;
   size_t next = 0;
-  for (auto& [name, at] : groups) at = next++;
+  for (auto& [name, at] : units) at = next++;
   auto fold_of = [&](size_t i) {
-    if (by_group) return groups.at(rows[i].group);
+    if (by_group || by_machine) return units.at(by_group ? rows[i].group : rows[i].machine);
     auto name = std::string(rows[i].machine) + '#' + std::to_string(seed);
     return static_cast<size_t>(checksum64(name) % count);
   };

@@ -65,7 +65,8 @@ struct study_split {
 /// One fold, by part. Rows whose outcome within the horizon is not known are left out.
 study_split split_of(const examples& from, const std::vector<part>& parts, int64_t horizon_ms);
 /// Train and validation together are dealt to folds: by `group` (parallel to the rows), one held
-/// out at a time, when there are 2..10 groups among them; else by hash of `machine` to 5 folds.
+/// out at a time, when there are 3..10 groups among them; else by `machine` in the same way, when
+/// there are 2..10 of them; else by hash of `machine` to 5 folds.
 study_split cross_split_of(const examples& from, const std::vector<part>& parts,
                            const std::vector<split_row>& rows, int64_t horizon_ms, uint64_t seed);
 

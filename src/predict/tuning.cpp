@@ -16,8 +16,9 @@ constexpr std::array logistic_ranges{
     hyper_range{"positive_power", 0, 1, 0.5, true, false, false, "1: both labels weigh the same"},
 };
 constexpr std::array forest_ranges{
-    hyper_range{"leaf_rows_min", 1, 100, 12, true, true, true, "more: coarser trees"},
-    hyper_range{"feature_share", 0.05, 1, 0.25, true, true, false, "tried at each split"},
+    hyper_range{"leaf_rows_min", 1, 200, 20, true, true, true, "more: coarser trees"},
+    hyper_range{"features_tried", 0.3, 5, 1, true, true, false,
+                "at each split, in square roots of their number"},
     hyper_range{"healthy_ratio", 1, 30, 20, true, true, false, "healthy rows a death in a sample"},
     hyper_range{"smoothing", 0.1, 20, 1, true, true, false, "rows' worth of the parent in a leaf"},
     hyper_range{"trees", 1, 150, 100, false, false, true, "more: steadier, slower"},

@@ -22,7 +22,7 @@ struct hyper_range {
 /// What a kind knows; empty for an unknown kind.
 ///
 ///   logistic  l2 1e-5..3 (.01), clip 2..10 (5), positive_power 0..1 (.5)
-///   forest    leaf_rows_min 1..100 (12), feature_share .05..1 (.25), healthy_ratio 1..30 (20),
+///   forest    leaf_rows_min 1..200 (20), features_tried .3..5 (1), healthy_ratio 1..30 (20),
 ///             smoothing .1..20 (1); not searched: trees 1..150 (100)
 ///   network   hidden 4..48 (16), l2 1e-4..0.3 (.003), positive_power 0..1 (.5); not searched:
 ///             hidden2 0..32 (0), rounds 1..300 (60)

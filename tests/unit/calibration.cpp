@@ -96,7 +96,7 @@ BOOST_AUTO_TEST_CASE(platt_finds_the_curve_and_draws_it_through_its_points) {
 }
 
 BOOST_AUTO_TEST_CASE(platt_is_chosen_for_few_smooth_rows_and_isotonic_for_a_step) {
-  auto smooth = choose_calibration(draw(12, 25, 3, log_curve));
+  auto smooth = choose_calibration(draw(30, 25, 3, log_curve));
   BOOST_TEST(smooth.method == "platt");
   BOOST_TEST(smooth.platt_log_loss < smooth.isotonic_log_loss);
   auto stepped = choose_calibration(draw(60, 100, 3, step));
@@ -105,15 +105,38 @@ BOOST_AUTO_TEST_CASE(platt_is_chosen_for_few_smooth_rows_and_isotonic_for_a_step
 }
 
 BOOST_AUTO_TEST_CASE(the_choice_is_judged_by_groups_not_by_rows) {
-  // In each group all rows say the same thing twice: score 0.1 (5 groups dead of 10), the rest by
-  // the group's own score. A split by rows would find isotonic perfect; by groups nothing is known.
+  // In each group all rows say the same thing twice: score 0.1 (half of the groups dead), the rest
+  // by the group's own score. A split by rows would find isotonic perfect; by groups nothing is
+  // known.
   std::vector<scored_label> rows;
-  for (uint32_t g = 0; g < 20; ++g)
+  for (uint32_t g = 0; g < 50; ++g)
     for (int i = 0; i < 20; ++i)
-      rows.push_back({0.3 + 0.01 * g, static_cast<uint8_t>((g * 7 / 3) % 2), 1, g});
+      rows.push_back({0.3 + 0.004 * g, static_cast<uint8_t>((g * 7 / 3) % 2), 1, g});
   auto choice = choose_calibration(rows);
   BOOST_TEST(choice.method == "platt");
   BOOST_TEST(choice.platt_log_loss > 0.6);
+}
+
+BOOST_AUTO_TEST_CASE(few_groups_shift_the_log_odds_and_do_not_bend_them) {
+  auto rows = draw(8, 50, 7, log_curve);
+  auto choice = choose_calibration(rows);
+  BOOST_TEST(choice.method == "offset");
+  auto log_odds = [](double p) { return std::log(p / (1 - p)); };
+  auto shift = [&](const calibration_point& p) {
+    return log_odds(p.probability) - log_odds(p.score);
+  };
+  const auto& points = choice.chosen.points();
+  for (const auto& p : points)
+    if (p.score > 0 && p.score < 1)
+      BOOST_TEST(std::fabs(shift(p) - shift(points[points.size() / 2])) < 0.01);
+  double said = 0, base = 0;
+  for (const auto& r : rows) {
+    said += choice.chosen.probability(r.score) / static_cast<double>(rows.size());
+    base += r.label / static_cast<double>(rows.size());
+  }
+  BOOST_TEST(std::fabs(said - base) < 0.02);
+  // What no row reached keeps its order.
+  BOOST_TEST(choice.chosen.probability(0.999) > choice.chosen.probability(rows.back().score));
 }
 
 BOOST_AUTO_TEST_CASE(too_few_groups_with_deaths_are_not_judged) {
@@ -121,7 +144,7 @@ BOOST_AUTO_TEST_CASE(too_few_groups_with_deaths_are_not_judged) {
   for (uint32_t i = 0; i < 100; ++i)
     rows.push_back({i / 100.0, static_cast<uint8_t>(i > 90), 1, i > 90 ? 0 : i});
   auto choice = choose_calibration(rows);
-  BOOST_TEST(choice.method == "platt"); // whose slope a single death moves little
+  BOOST_TEST(choice.method == "offset");
   BOOST_TEST(std::isnan(choice.platt_log_loss));
   BOOST_TEST(!choice.chosen.empty());
   for (auto& r : rows) r.label = 0;
