@@ -18,7 +18,7 @@ namespace harbinger::predict {
 namespace {
 constexpr size_t positives_a_tree_max = 3000;
 constexpr size_t healthy_a_tree_min = 600;
-constexpr size_t healthy_a_tree_max = 12'000;
+constexpr size_t healthy_a_tree_max = 40'000;
 constexpr uint32_t forest_trees_max = 1000;
 constexpr size_t forest_depth_max = 16;
 constexpr uint32_t grown_max = steps_a_row_max / forest_depth_max;

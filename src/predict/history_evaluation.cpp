@@ -7,12 +7,11 @@
 #include <map>
 
 #include "predict/dealing.hpp"
+#include "predict/judged_examples.hpp"
 #include "predict/take_examples.hpp"
 
 namespace harbinger::predict {
 namespace {
-constexpr size_t traces_shown = 4;
-
 result<std::vector<group_fold>> folds_of(const dealing& d, const evaluation_options& options) {
   const auto& s = options.study;
   auto one = [](result<std::vector<part>> parts) -> result<std::vector<group_fold>> {
@@ -39,9 +38,8 @@ struct outcome {
   double validation_pr_auc = 0, threshold = 0, base_rate = 0;
   hyper_values hyper;
   std::string calibration, features;
-  judged_rows test;
-  std::vector<size_t> example; ///< parallel to test.rows
-  study_machine last;          ///< of the last fold: for importances
+  judged_examples test;
+  study_machine last; ///< of the last fold: for importances
   std::vector<size_t> last_test;
 };
 
@@ -58,19 +56,8 @@ double share_of_positives(const examples& rows, const std::vector<size_t>& of, i
 void add_test_rows(const examples& rows, const study_split& split, const study_machine& machine,
                    int64_t horizon_ms, outcome& to) {
   auto scores = score_rows(rows, split.test, machine);
-  for (size_t k = 0; k < split.test.size(); ++k) {
-    auto i = split.test[k];
-    judged row;
-    row.machine = rows.node[i];
-    row.label = *rows.label(i, horizon_ms);
-    row.time_ms = rows.time_ms[i];
-    row.probability = scores.probability[k];
-    row.score = scores.score[k];
-    row.failure_in_ms = rows.failure_in_ms[i];
-    row.weight = static_cast<double>(rows.weight[i]);
-    to.test.rows.push_back(row);
-    to.example.push_back(i);
-  }
+  for (size_t k = 0; k < split.test.size(); ++k)
+    to.test.add(rows, split.test[k], horizon_ms, scores.probability[k], scores.score[k]);
 }
 
 result<outcome> run_kind(const history& from, const examples& rows, const dealing& d,
@@ -78,8 +65,7 @@ result<outcome> run_kind(const history& from, const examples& rows, const dealin
                          const study_options& options, bool by_groups, const study_progress& tell) {
   outcome out;
   out.kind = kind;
-  for (size_t n = 0; n < from.nodes.size(); ++n)
-    out.test.machines.push_back({from.nodes[n].id.value, d.machine[n], d.group[n]});
+  out.test = judged_examples(from, d);
   std::vector<double> thresholds;
   for (size_t f = 0; f < folds.size(); ++f) {
     auto split =
@@ -112,51 +98,6 @@ result<outcome> run_kind(const history& from, const examples& rows, const dealin
   return out;
 }
 
-/// Area under ROC of "will be at fault" on rows before the note came to the row's fleet.
-double innocent_roc_auc(const history& from, const examples& rows, const outcome& o,
-                        const std::string& note) {
-  std::map<std::string, int64_t> first;
-  std::vector<bool> fault(from.nodes.size());
-  for (const auto& e : from.events) {
-    if (e.what == happening::failure) fault[e.node] = true;
-    if (e.what != happening::note || e.code != note) continue;
-    auto [it, fresh] = first.emplace(from.nodes[e.node].fleet, e.time_ms);
-    if (!fresh) it->second = std::min(it->second, e.time_ms);
-  }
-  judged_rows before;
-  before.machines = o.test.machines;
-  for (size_t k = 0; k < o.test.rows.size(); ++k) {
-    auto row = o.test.rows[k];
-    auto it = first.find(from.nodes[rows.node[o.example[k]]].fleet);
-    if (it == first.end() || row.time_ms >= it->second) continue;
-    row.label = fault[row.machine];
-    before.rows.push_back(row);
-  }
-  question q;
-  q.horizon_ms = 1;
-  q.bootstrap.replicates = 2;
-  auto judged = judge(before, q);
-  return judged ? judged->roc_auc.value : undefined;
-}
-
-void add_traces(const history& from, const examples& rows, const std::vector<size_t>& features,
-                int64_t horizon_ms, std::vector<report_case>& cases) {
-  std::map<std::string, uint32_t> nodes;
-  for (size_t n = 0; n < from.nodes.size(); ++n)
-    nodes.emplace(from.nodes[n].id.value, static_cast<uint32_t>(n));
-  for (auto& c : cases) {
-    auto [begin, end] = shown_span(c, horizon_ms);
-    auto node = nodes.at(c.machine.node);
-    for (auto f : features) {
-      report_series series{feature_name(*rows.schema, f), "", {}};
-      for (size_t i = 0; i < rows.size(); ++i)
-        if (rows.node[i] == node && rows.time_ms[i] >= begin && rows.time_ms[i] <= end)
-          series.points.emplace_back(rows.time_ms[i], static_cast<double>(rows.row(i)[f]));
-      c.traces.push_back(std::move(series));
-    }
-  }
-}
-
 std::string text_of(const hyper_values& hyper) {
   std::string out;
   for (const auto& [name, x] : hyper) {
@@ -182,32 +123,16 @@ result<report_model> model_of(const history& from, const examples& rows, const o
   q.base_rate = o.base_rate;
   q.step_ms = options.every_ms;
   q.bootstrap.seed = options.study.seed;
-  auto judged = judge(o.test, q);
+  auto judged = judge(o.test.rows, q);
   if (!judged) return tl::unexpected<error>(judged.error());
   out.judged = std::move(*judged);
   if (!options.innocent_before.empty())
-    out.more.push_back(
-        {"roc_auc_before_" + options.innocent_before,
-         "ROC-AUC before " + options.innocent_before,
-         "ranks machines before their fault began; should be near 0.5",
-         figure_format::share,
-         {innocent_roc_auc(from, rows, o, options.innocent_before), undefined, undefined}});
+    out.more.push_back(innocent_figure(from, rows, o.test, options.innocent_before));
   auto weights =
       importances(rows, o.last_test, o.last, options.study.horizon_ms, options.study.seed);
   for (const auto& w : weights) out.importances.push_back({w.metric, w.lost});
   if (!chosen) return out;
-  // Of each metric that matters its first feature stands for the others.
-  std::vector<size_t> order;
-  for (size_t k = 0; k < std::min(weights.size(), traces_shown); ++k) {
-    const auto& all = rows.schema->features;
-    auto it = std::find_if(all.begin(), all.end(),
-                           [&](const auto& f) { return f.metric == weights[k].metric; });
-    order.push_back(static_cast<size_t>(it - all.begin()));
-  }
-  out.misses = worst_misses(o.test, out.judged);
-  out.false_alarms = worst_false_alarms(o.test, out.judged);
-  add_traces(from, rows, order, options.study.horizon_ms, out.misses);
-  add_traces(from, rows, order, options.study.horizon_ms, out.false_alarms);
+  add_cases(from, rows, o.test.rows, out);
   return out;
 }
 
@@ -244,13 +169,7 @@ result<report> evaluate_history(const history& from, const evaluation_options& g
   out.title = from.name;
   out.command_line = options.command_line;
   out.seed = options.study.seed;
-  out.data = {{"history", from.name},
-              {"source", from.source},
-              {"nodes", std::to_string(from.nodes.size())},
-              {"samples", std::to_string(from.samples.size())},
-              {"events", std::to_string(from.events.size())},
-              {"examples", std::to_string(rows->size())},
-              {"features", std::to_string(rows->width())}};
+  out.data = data_fields(from, *rows);
   describe_parts(d, *folds, options, out);
   auto kinds = options.study.kinds;
   if (kinds.empty()) kinds.assign(scorer_kinds().begin(), scorer_kinds().end());

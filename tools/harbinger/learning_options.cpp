@@ -33,6 +33,17 @@ CLI::Option* add_durations(CLI::App& app, const char* name, std::vector<int64_t>
       ->delimiter(',');
 }
 
+CLI::Option* add_time(CLI::App& app, const char* name, int64_t& ms, const char* effect) {
+  return app.add_option_function<std::string>(
+      name,
+      [&ms](const std::string& text) {
+        auto parsed = parse_time_ms(text, "iso8601");
+        if (!parsed) throw CLI::ValidationError(parsed.error().detail);
+        ms = *parsed;
+      },
+      effect);
+}
+
 std::vector<double> learning_options::windows_s() const {
   std::vector<double> out;
   for (auto ms : windows_ms) out.push_back(static_cast<double>(ms) / 1000);

@@ -18,6 +18,9 @@ CLI::Option* add_duration(CLI::App& app, const char* name, int64_t& ms, const ch
 CLI::Option* add_durations(CLI::App& app, const char* name, std::vector<int64_t>& ms,
                            const char* effect);
 
+/// An option that takes a date, or a date and a time (UTC).
+CLI::Option* add_time(CLI::App& app, const char* name, int64_t& ms, const char* effect);
+
 struct learning_options {
   std::string directory;
   std::vector<int64_t> windows_ms;

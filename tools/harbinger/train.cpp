@@ -8,6 +8,7 @@
 #include "app/exit_code.hpp"
 #include "commands.hpp"
 #include "history/history_file.hpp"
+#include "history/select.hpp"
 #include "history/time_text.hpp"
 #include "learning_options.hpp"
 #include "messages/common.hpp"
@@ -63,7 +64,12 @@ int run_train(int argc, char** argv) {
   std::string out, rule = "later", json_file;
   learning_options common;
   training_options options;
+  int64_t until_ms = INT64_MAX;
   add_learning(app, common);
+  add_time(
+      app, "--until", until_ms,
+      "learn only from what was known then (2015-10-01, ...T06:00); what comes later can judge "
+      "the model (harbinger evaluate --model --from)");
   add_durations(app, "--horizon", options.horizons_ms,
                 "predict failures within these times, the first is the one that features are "
                 "made for (1h,6h,24h)")
@@ -92,6 +98,7 @@ int run_train(int argc, char** argv) {
 
   auto history = read_history(common.directory);
   if (!history) return fail_with(history.error());
+  if (until_ms != INT64_MAX) *history = cut_history(std::move(*history), until_ms);
   result<model> made = fail(errc::internal);
   {
     progress_bar bar;
