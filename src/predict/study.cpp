@@ -8,6 +8,7 @@
 #include <random>
 
 #include "core/digest.hpp"
+#include "predict/ranking.hpp"
 #include "predict/tuning.hpp"
 
 namespace harbinger::predict {
@@ -95,24 +96,18 @@ std::vector<double> raw_scores(const examples& from, const std::vector<size_t>& 
   return out;
 }
 
-/// Average precision with weights, ties together.
+/// With weights, ties together.
 double average_precision(const std::vector<double>& scores, const std::vector<uint8_t>& labels,
                          const std::vector<double>& weights) {
-  std::vector<size_t> order(scores.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return scores[a] > scores[b]; });
-  double hit = 0, seen = 0, all = 0, sum = 0;
-  for (size_t i = 0; i < labels.size(); ++i) all += labels[i] ? weights[i] : 0;
-  for (size_t k = 0; k < order.size();) {
-    double fresh = 0;
-    for (auto value = scores[order[k]]; k < order.size() && scores[order[k]] == value; ++k) {
-      seen += weights[order[k]];
-      fresh += labels[order[k]] ? weights[order[k]] : 0;
-    }
-    hit += fresh;
-    if (fresh > 0) sum += fresh / all * hit / seen;
+  judged_rows given;
+  given.rows.resize(scores.size());
+  for (size_t i = 0; i < scores.size(); ++i) {
+    given.rows[i].score = scores[i];
+    given.rows[i].label = labels[i];
+    given.rows[i].weight = weights[i];
   }
-  return all > 0 ? sum : undefined;
+  constexpr uint32_t alone[] = {0};
+  return ranking(given, alone, ranking::by::score, 1).measure(0.5, 0.5, {}).pr_auc;
 }
 
 struct truth {
