@@ -28,6 +28,23 @@ outcome run_daemon(const std::string& directory, const std::vector<std::string>&
   return {end->signal == 0 ? end->code : -end->signal, cluster::tail_of(options.output, 20)};
 }
 
+/// `harbinger ARGUMENTS`, with what it writes of its own under `directory`/temporary.
+outcome run_command(const std::filesystem::path& directory,
+                    const std::vector<std::string>& arguments) {
+  process_options options;
+  options.argv = {HARBINGER_BIN_DIR "/harbinger"};
+  options.argv.insert(options.argv.end(), arguments.begin(), arguments.end());
+  options.output = (directory / "said.log").string();
+  options.env["TMPDIR"] = (directory / "temporary").string();
+  std::filesystem::create_directories(directory / "temporary");
+  std::filesystem::remove(options.output);
+  auto started = process::start(options);
+  BOOST_REQUIRE(started.has_value());
+  auto end = started->wait(seconds(30));
+  BOOST_REQUIRE(end.has_value());
+  return {end->signal == 0 ? end->code : -end->signal, cluster::tail_of(options.output, 20)};
+}
+
 bool says(const outcome& o, const std::string& text) {
   return o.output.find(text) != std::string::npos;
 }
@@ -69,16 +86,37 @@ BOOST_AUTO_TEST_CASE(a_line_that_makes_no_sense_has_one_exit_code_whatever_the_c
   auto directory =
       std::filesystem::temp_directory_path() / ("harbinger-usage-" + std::to_string(::getpid()));
   std::filesystem::create_directories(directory);
-  for (const char* command :
-       {"demo", "campaign", "bench", "dataset", "train", "evaluate", "nodes"}) {
-    process_options options;
-    options.argv = {HARBINGER_BIN_DIR "/harbinger", command, "--nonsense"};
-    options.output = (directory / "said.log").string();
-    auto started = process::start(options);
-    BOOST_REQUIRE(started.has_value());
-    auto end = started->wait(seconds(30));
-    BOOST_REQUIRE(end.has_value());
-    BOOST_TEST(end->code == to_int(exit_code::usage), command);
-  }
+  for (const char* command : {"demo", "campaign", "bench", "dataset", "train", "evaluate", "nodes"})
+    BOOST_TEST(run_command(directory, {command, "--nonsense"}).code == to_int(exit_code::usage),
+               command);
+  std::filesystem::remove_all(directory);
+}
+
+BOOST_AUTO_TEST_CASE(histories_are_not_judged_without_their_data_and_nothing_is_left_behind) {
+  auto directory =
+      std::filesystem::temp_directory_path() / ("harbinger-sets-" + std::to_string(::getpid()));
+  auto data = directory / "data";
+  std::filesystem::create_directories(data / "lanl");
+  auto without = run_command(directory, {"bench", "histories"});
+  BOOST_TEST(without.code == to_int(exit_code::usage), without.output);
+  BOOST_TEST(says(without, "--data"), without.output);
+  for (const std::vector<std::string>& line : std::vector<std::vector<std::string>>{
+           {"bench", "--data", data.string()},
+           {"bench", "histories", "--data", (directory / "nowhere").string()},
+           {"bench", "histories", "--data", data.string(), "--models", "oracle"}})
+    BOOST_TEST(run_command(directory, line).code == to_int(exit_code::usage), line.back());
+
+  auto none = run_command(directory, {"bench", "histories", "--data", data.string()});
+  BOOST_TEST(none.code == to_int(exit_code::failure), none.output);
+  for (const char* text : {"skipped: PdM", "skipped: PREVENT, 30 min, by run", "skipped: Backblaze",
+                           "skipped: LANL", "failures.csv", "none of the public sets"})
+    BOOST_TEST(says(none, text), text << " is not in " << none.output);
+
+  std::ofstream(data / "lanl" / "failures.csv") << "nonsense\n1\n";
+  auto broken = run_command(directory, {"bench", "histories", "--data", data.string()});
+  BOOST_TEST(broken.code == to_int(exit_code::failure), broken.output);
+  BOOST_TEST(says(broken, "importing lanl"), broken.output);
+  BOOST_TEST(says(broken, "failures.csv"), broken.output);
+  BOOST_TEST(std::filesystem::is_empty(directory / "temporary"));
   std::filesystem::remove_all(directory);
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/result.hpp"
@@ -23,6 +24,9 @@ struct bench_row {
   double target = 0.0; ///< wanted ratio
   uint64_t runs = 0;
   double min = 0.0, max = 0.0; ///< of value
+  double value_max = 0.0;      ///< `value` itself should not be above it; 0: no such limit
+  std::vector<std::pair<std::string, double>> figures; ///< what else was found, by name
+  std::string skipped;                                 ///< why nothing was measured; empty: it was
 };
 
 enum class better : uint8_t { more, less };
@@ -32,6 +36,8 @@ bench_row make_row(std::string name, std::string metric, std::string unit, bette
 
 struct bench_options {
   uint32_t runs = 5;
+  std::string data;                                      ///< of bench_histories
+  std::vector<std::string> models{"forest", "boosting"}; ///< of bench_histories
   std::function<void(const std::string&)> say;
 };
 using bench_rows = std::vector<bench_row>;
@@ -45,5 +51,15 @@ result<bench_rows> bench_prefetch(const bench_options& options);
 /// Recovery of a dead node's partitions on real processes: from copies, by checkpoint + tail, by
 /// full rebuild.
 result<bench_rows> bench_recovery(const bench_options& options);
+/// Milliseconds in which 10,000 nodes are scored by a forest and by boosting, against one row at a
+/// time; and in which their features are written, against taking in a sample of each.
+result<bench_rows> bench_scoring(const bench_options& options);
+/// Seconds in which a forest and boosting learn from 100,000 rows of 60 features, against one
+/// thread.
+result<bench_rows> bench_training(const bench_options& options);
+/// How well the failures of the public sets under options.data are predicted, against saying the
+/// base rate. Each once, whatever the runs. Prints its own table; sets that are not there are
+/// skipped, with a row that says so. not_found: none of them is there.
+result<bench_rows> bench_histories(const bench_options& options);
 
 } // namespace harbinger
