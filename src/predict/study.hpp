@@ -30,7 +30,8 @@ struct study_options {
   unsigned threads = 2;
 };
 
-/// Features may be too many for the few failures there are. Sets to choose from, where they differ:
+/// Features may be too many for the few failures there are. Sets to choose from, where they differ;
+/// of those within a standard error of the best the one with the fewest:
 /// "all"; "rates", without how far a series is from its own past, how long the node has been
 /// watched and how its input came; "limits", without how it outgrows the others either: how near it
 /// is to what it can not exceed.
@@ -75,6 +76,9 @@ study_split cross_split_of(const examples& from, const std::vector<part>& parts,
 using study_progress = std::function<void(const std::string& what, double done)>;
 result<study_machine> learn(const examples& from, const study_split& split, const std::string& kind,
                             const study_options& options, const study_progress& tell = {});
+
+/// Standard error of the average precision, by resampling groups of machines. NaN: not to be told.
+double precision_error(const judged_rows& rows, int64_t horizon_ms);
 
 /// Probabilities and raw scores of those rows.
 struct study_scores {

@@ -15,7 +15,6 @@
 namespace harbinger::predict {
 namespace {
 using json = nlohmann::ordered_json;
-constexpr uint32_t error_replicates = 100;
 
 json number(double x) { return std::isfinite(x) ? json(x) : json(nullptr); }
 
@@ -51,16 +50,11 @@ result<study_split> split_for(const examples& rows, const dealing& d,
   return split_of(rows, *by_time, horizon_ms);
 }
 
-/// Standard error of the average precision on validation, by resampling groups.
+/// On validation, by resampling what must stay together.
 double standard_error(const study_machine& m, const dealing& d, int64_t horizon_ms) {
   auto rows = m.validation;
   for (size_t n = 0; n < rows.machines.size(); ++n) rows.machines[n].group = d.machine[n];
-  question q;
-  q.horizon_ms = horizon_ms;
-  q.bootstrap = {resampling::groups, error_replicates, 1};
-  auto judged = judge(rows, q);
-  constexpr double interval_widths = 2 * 1.96; // of a 95 % interval, in standard errors
-  return judged ? (judged->pr_auc.high - judged->pr_auc.low) / interval_widths : undefined;
+  return precision_error(rows, horizon_ms);
 }
 
 struct contest_result {

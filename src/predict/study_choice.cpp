@@ -1,0 +1,155 @@
+#include "predict/study_choice.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "predict/tuning.hpp"
+
+namespace harbinger::predict {
+namespace {
+/// With which to compare: a verdict needs no machine as steady as the one that serves.
+hyper_values lighter(hyper_values h) {
+  constexpr double trees = 30, bags = 1;
+  if (h.contains("trees")) h["trees"] = std::min(h["trees"], trees);
+  if (h.contains("bags")) h["bags"] = bags;
+  return h;
+}
+
+/// One kind's settings, chosen by average precision on the validation rows.
+class choosing {
+public:
+  choosing(const examples& from, const study_split& split, const std::vector<size_t>& validation,
+           const truth& known, const std::string& kind, const study_options& options,
+           const study_progress& tell)
+      : from_(from),
+        split_(split),
+        validation_(validation),
+        known_(known),
+        kind_(kind),
+        options_(options),
+        tell_(tell),
+        sets_(sets_of(*from.schema)) {}
+
+  result<chosen_settings> run() {
+    auto usual = complete_hyper(kind_, {});
+    if (!usual) return tl::unexpected<error>(usual.error());
+    out_.hyper = *usual;
+    if (options_.evaluations <= 1 && sets_.size() == 1) return out_; // nothing to choose
+    auto light = lighter(*usual);
+    double reached = choose_features(light);
+    if (options_.evaluations <= 1) return out_;
+    hyper_values fixed;
+    for (const char* name : {"trees", "bags"})
+      if (light.contains(name)) fixed[name] = light[name];
+    auto folds = gather_folds(from_, split_, options_, options_.tuning_rows, out_.features);
+    auto found = tune(
+        kind_,
+        [&](const hyper_values& h) {
+          return h == light ? reached : precision_of(scores_with(folds, h));
+        },
+        {options_.evaluations, options_.seed}, fixed);
+    if (!found) return tl::unexpected<error>(found.error());
+    out_.hyper = found->best;
+    for (const auto& one : fixed) out_.hyper[one.first] = usual->at(one.first);
+    return out_;
+  }
+
+private:
+  /// Of those within a standard error of the best the one with the fewest features. Its precision.
+  double choose_features(const hyper_values& light) {
+    std::vector<std::vector<double>> scores;
+    size_t best = 0;
+    for (auto name : sets_) {
+      scores.push_back(
+          scores_with(gather_folds(from_, split_, options_, options_.tuning_rows, name), light));
+      if (precision_of(scores.back()) > precision_of(scores[best])) best = scores.size() - 1;
+    }
+    double reached = precision_of(scores[best]);
+    if (sets_.size() == 1 || std::isnan(reached)) return reached;
+    double error =
+        precision_error(said_of(from_, validation_, known_, scores[best]), options_.horizon_ms);
+    for (size_t i = sets_.size(); i-- > best;)
+      if (i == best || precision_of(scores[i]) >= reached - error) {
+        out_.features = sets_[i];
+        return precision_of(scores[i]);
+      }
+    return reached;
+  }
+  /// Empty: could not be learned.
+  std::vector<double> scores_with(const std::vector<fold_rows>& folds, const hyper_values& h) {
+    auto trials = options_.evaluations - 1 + sets_.size();
+    if (tell_)
+      tell_(kind_ + ": searching", static_cast<double>(trial_++) / static_cast<double>(trials));
+    auto tried = try_out(from_, split_, folds, kind_, h, options_);
+    return tried ? std::move(tried->scores) : std::vector<double>{};
+  }
+  double precision_of(const std::vector<double>& scores) const {
+    return scores.empty() ? undefined : average_precision(scores, known_.labels, known_.weights);
+  }
+
+  const examples& from_;
+  const study_split& split_;
+  const std::vector<size_t>& validation_;
+  const truth& known_;
+  const std::string& kind_;
+  const study_options& options_;
+  const study_progress& tell_;
+  std::vector<std::string_view> sets_;
+  size_t trial_ = 0;
+  chosen_settings out_;
+};
+
+} // namespace
+
+result<tried_machine> try_out(const examples& from, const study_split& split,
+                              const std::vector<fold_rows>& folds, const std::string& kind,
+                              const hyper_values& hyper, const study_options& options) {
+  tried_machine out;
+  for (size_t f = 0; f < folds.size(); ++f) {
+    auto trained = train_scorer(kind, folds[f].train, hyper, &folds[f].validation, options.seed,
+                                options.threads);
+    if (!trained) return tl::unexpected<error>(trained.error());
+    auto scores = raw_scores(from, split.folds[f].validation, *trained->machine);
+    out.scores.insert(out.scores.end(), scores.begin(), scores.end());
+    out.used.push_back(std::move(trained->used));
+  }
+  return out;
+}
+
+judged_rows said_of(const examples& from, const std::vector<size_t>& validation, const truth& known,
+                    const std::vector<double>& scores) {
+  judged_rows out;
+  for (size_t k = 0; k < scores.size(); ++k) {
+    auto i = validation[k];
+    judged row;
+    row.machine = from.node[i];
+    row.label = known.labels[k];
+    row.time_ms = from.time_ms[i];
+    row.probability = row.score = scores[k];
+    row.failure_in_ms = from.failure_in_ms[i];
+    row.weight = known.weights[k];
+    out.rows.push_back(row);
+    for (auto n = out.machines.size(); n <= row.machine; ++n)
+      out.machines.push_back({"", std::to_string(n), ""});
+  }
+  return out;
+}
+
+result<chosen_settings> choose(const examples& from, const study_split& split,
+                               const std::vector<size_t>& validation, const truth& known,
+                               const std::string& kind, const study_options& options,
+                               const study_progress& tell) {
+  return choosing(from, split, validation, known, kind, options, tell).run();
+}
+
+double precision_error(const judged_rows& rows, int64_t horizon_ms) {
+  constexpr uint32_t replicates = 100;
+  constexpr double interval_widths = 2 * 1.96; // of a 95 % interval, in standard errors
+  question q;
+  q.horizon_ms = horizon_ms;
+  q.bootstrap = {resampling::groups, replicates, 1};
+  auto judged = judge(rows, q);
+  return judged ? (judged->pr_auc.high - judged->pr_auc.low) / interval_widths : undefined;
+}
+
+} // namespace harbinger::predict
