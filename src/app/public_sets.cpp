@@ -19,7 +19,7 @@ std::span<const public_set> public_sets() {
 }
 
 std::span<const public_task> public_tasks() {
-  static constexpr std::array<public_task, 5> all{{
+  static constexpr std::array<public_task, 6> all{{
       {"PdM, 24 h", "pdm", "--horizon 24h --every 24h --at 6h --windows 24h,3d,14d"},
       {"PREVENT, 30 min, by run", "prevent",
        "--horizon 30min --every 1min --windows 5min,15min,60min --split groups --group run "
@@ -29,6 +29,8 @@ std::span<const public_task> public_tasks() {
        "--machine run --innocent-before injected"},
       {"Backblaze, 30 d", "backblaze",
        "--horizon 30d --every 7d --windows 7d,30d,120d --healthy-share 0.2"},
+      {"Backblaze, 7 d", "backblaze",
+       "--horizon 7d --every 7d --windows 1d,7d,30d --healthy-share 0.2"},
       {"LANL, 24 h", "lanl", "--horizon 24h --every 24h --windows 1d,7d,60d --healthy-share 0.1"},
   }};
   return all;
