@@ -15,6 +15,11 @@ hyper_values lighter(hyper_values h) {
   return h;
 }
 
+/// NaN could not be learned.
+bool better(double one, double than) {
+  return !std::isnan(one) && (std::isnan(than) || one > than);
+}
+
 /// One kind's settings, chosen by average precision on the validation rows.
 class choosing {
 public:
@@ -62,7 +67,7 @@ private:
     for (auto name : sets_) {
       scores.push_back(
           scores_with(gather_folds(from_, split_, options_, options_.tuning_rows, name), light));
-      if (precision_of(scores.back()) > precision_of(scores[best])) best = scores.size() - 1;
+      if (better(precision_of(scores.back()), precision_of(scores[best]))) best = scores.size() - 1;
     }
     double reached = precision_of(scores[best]);
     if (sets_.size() == 1 || std::isnan(reached)) return reached;

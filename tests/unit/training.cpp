@@ -160,3 +160,20 @@ BOOST_AUTO_TEST_CASE(what_can_not_be_learned_is_refused_with_the_reason) {
   BOOST_TEST(refusal(calm, quick()).find("with and without a failure") != std::string::npos);
   BOOST_TEST(refusal(history{}, quick()).find("no nodes") != std::string::npos);
 }
+
+BOOST_AUTO_TEST_CASE(of_feature_sets_that_can_not_be_told_apart_the_smallest_is_taken) {
+  for (uint64_t seed = 1; seed <= 4; ++seed) {
+    auto h = failing_history(seed, 40);
+    // Nearness to a limit, which every set has, tells all there is.
+    h.metrics[0] = {"used", "", history_reading::share, false, 0.01};
+    for (auto& s : h.samples) s.values[0] = (s.values[0] + 15) / 100;
+    auto o = quick();
+    o.horizons_ms = {24 * hour};
+    o.study.kinds = {"boosting"};
+    auto made = train(h, nullptr, o);
+    BOOST_REQUIRE_MESSAGE(made, (made ? "" : to_string(made.error())));
+    auto report = nlohmann::json::parse(made->report());
+    BOOST_TEST(report["horizons"][0]["features"] == "limits");
+    BOOST_TEST(report["horizons"][0]["validation"]["roc_auc"].get<double>() > 0.9);
+  }
+}
