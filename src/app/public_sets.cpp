@@ -28,9 +28,9 @@ std::span<const public_task> public_tasks() {
        "--horizon 30min --every 1min --windows 5min,15min,60min --split groups --group fault "
        "--machine run --innocent-before injected"},
       {"Backblaze, 30 d", "backblaze",
-       "--horizon 30d --every 7d --windows 7d,30d,120d --healthy-share 0.2"},
+       "--horizon 30d --every 7d --windows 7d,30d,120d --healthy-share 0.1"},
       {"Backblaze, 7 d", "backblaze",
-       "--horizon 7d --every 7d --windows 1d,7d,30d --healthy-share 0.2"},
+       "--horizon 7d --every 7d --windows 1d,7d,30d --healthy-share 0.1"},
       {"LANL, 24 h", "lanl", "--horizon 24h --every 24h --windows 1d,7d,60d --healthy-share 0.1"},
   }};
   return all;

@@ -31,7 +31,7 @@ struct study_options {
 };
 
 /// Features may be too many for the few failures there are. Sets to choose from, where they differ;
-/// of those within a standard error of the best the one with the fewest:
+/// of those that the best leads by no more than a standard error the one with the fewest:
 /// "all"; "rates", without how far a series is from its own past, how long the node has been
 /// watched and how its input came; "limits", without how it outgrows the others either: how near it
 /// is to what it can not exceed.
@@ -77,8 +77,10 @@ using study_progress = std::function<void(const std::string& what, double done)>
 result<study_machine> learn(const examples& from, const study_split& split, const std::string& kind,
                             const study_options& options, const study_progress& tell = {});
 
-/// Standard error of the average precision, by resampling groups of machines. NaN: not to be told.
-double precision_error(const judged_rows& rows, int64_t horizon_ms);
+/// Standard error of the lead of one's average precision over the other's on the same rows, by
+/// resampling groups of machines (what is hard for one is hard for the other, so this is less than
+/// either's own). NaN: not to be told.
+double lead_error(const judged_rows& best, const judged_rows& other);
 
 /// Probabilities and raw scores of those rows.
 struct study_scores {

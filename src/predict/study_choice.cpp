@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <string>
 
+#include "predict/bootstrap.hpp"
+#include "predict/ranking.hpp"
 #include "predict/tuning.hpp"
 
 namespace harbinger::predict {
@@ -71,14 +75,18 @@ private:
     }
     double reached = precision_of(scores[best]);
     if (sets_.size() == 1 || std::isnan(reached)) return reached;
-    double error =
-        precision_error(said_of(from_, validation_, known_, scores[best]), options_.horizon_ms);
     for (size_t i = sets_.size(); i-- > best;)
-      if (i == best || precision_of(scores[i]) >= reached - error) {
+      if (i == best || as_good(scores[i], scores[best])) {
         out_.features = sets_[i];
         return precision_of(scores[i]);
       }
     return reached;
+  }
+  bool as_good(const std::vector<double>& one, const std::vector<double>& best) const {
+    if (one.empty()) return false;
+    double lead = precision_of(best) - precision_of(one);
+    return lead <= lead_error(said_of(from_, validation_, known_, best),
+                              said_of(from_, validation_, known_, one));
   }
   /// Empty: could not be learned.
   std::vector<double> scores_with(const std::vector<fold_rows>& folds, const hyper_values& h) {
@@ -147,14 +155,23 @@ result<chosen_settings> choose(const examples& from, const study_split& split,
   return choosing(from, split, validation, known, kind, options, tell).run();
 }
 
-double precision_error(const judged_rows& rows, int64_t horizon_ms) {
-  constexpr uint32_t replicates = 100;
+double lead_error(const judged_rows& best, const judged_rows& other) {
+  constexpr uint32_t replicates = 200;
   constexpr double interval_widths = 2 * 1.96; // of a 95 % interval, in standard errors
-  question q;
-  q.horizon_ms = horizon_ms;
-  q.bootstrap = {resampling::groups, replicates, 1};
-  auto judged = judge(rows, q);
-  return judged ? (judged->pr_auc.high - judged->pr_auc.low) / interval_widths : undefined;
+  std::map<std::string, uint32_t> groups;
+  for (const auto& m : best.machines) groups.emplace(m.group, 0);
+  uint32_t next = 0;
+  for (auto& [name, at] : groups) at = next++;
+  std::vector<uint32_t> unit;
+  for (const auto& m : best.machines) unit.push_back(groups.at(m.group));
+  const ranking one(best, unit, ranking::by::score, 1), two(other, unit, ranking::by::score, 1);
+  auto precision = [](const ranking& of, std::span<const double> multiplicity) {
+    return of.measure(0.5, 0.5, multiplicity).pr_auc;
+  };
+  auto lead = bootstrap(next, replicates, 1, [&](std::span<const double> multiplicity) {
+    return std::vector{precision(one, multiplicity) - precision(two, multiplicity)};
+  });
+  return (lead.at(0).high - lead.at(0).low) / interval_widths;
 }
 
 } // namespace harbinger::predict

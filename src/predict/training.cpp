@@ -51,10 +51,13 @@ result<study_split> split_for(const examples& rows, const dealing& d,
 }
 
 /// On validation, by resampling what must stay together.
-double standard_error(const study_machine& m, const dealing& d, int64_t horizon_ms) {
-  auto rows = m.validation;
-  for (size_t n = 0; n < rows.machines.size(); ++n) rows.machines[n].group = d.machine[n];
-  return precision_error(rows, horizon_ms);
+double lead_error(const study_machine& best, const study_machine& other, const dealing& d) {
+  auto grouped = [&](const study_machine& m) {
+    auto rows = m.validation;
+    for (size_t n = 0; n < rows.machines.size(); ++n) rows.machines[n].group = d.machine[n];
+    return rows;
+  };
+  return lead_error(grouped(best), grouped(other));
 }
 
 struct contest_result {
@@ -62,9 +65,9 @@ struct contest_result {
   std::string why;
 };
 
-/// Breiman's rule of one standard error: what is within it of the best can not be told from it, and
-/// the simplest of these is least likely to be there by luck.
-void choose_simplest(contest_result& all, double error) {
+/// Breiman's rule of one standard error: what the best leads by no more than that can not be told
+/// from it, and the simplest of these is least likely to be there by luck.
+void choose_simplest(contest_result& all, const dealing& d) {
   auto& m = all.machines;
   const auto& best = m.front();
   auto rank = [](const study_machine& x) {
@@ -72,18 +75,23 @@ void choose_simplest(contest_result& all, double error) {
     return std::find(kinds.begin(), kinds.end(), x.kind) - kinds.begin();
   };
   size_t chosen = 0;
-  for (size_t i = 1; i < m.size(); ++i)
-    if (m[i].validation_pr_auc >= best.validation_pr_auc - error && rank(m[i]) < rank(m[chosen]))
-      chosen = i;
+  double error = undefined;
+  for (size_t i = 1; i < m.size(); ++i) {
+    if (rank(m[i]) > rank(m[chosen])) continue;
+    double of_lead = lead_error(best, m[i], d);
+    if (!(best.validation_pr_auc - m[i].validation_pr_auc <= of_lead)) continue;
+    chosen = i;
+    error = of_lead;
+  }
   char text[200];
   if (chosen == 0)
     std::snprintf(text, sizeof text, "%s has the highest PR-AUC on validation, %.3f",
                   best.kind.c_str(), best.validation_pr_auc);
   else
     std::snprintf(text, sizeof text,
-                  "%s is the simplest within a standard error (%.3f) of the highest PR-AUC on "
-                  "validation, %.3f of %s",
-                  m[chosen].kind.c_str(), error, best.validation_pr_auc, best.kind.c_str());
+                  "%s is the simplest that the highest PR-AUC on validation, %.3f of %s, leads by "
+                  "no more than a standard error (%.3f)",
+                  m[chosen].kind.c_str(), best.validation_pr_auc, best.kind.c_str(), error);
   all.why = text;
   auto at = m.begin() + static_cast<ptrdiff_t>(chosen);
   std::rotate(m.begin(), at, at + 1);
@@ -106,7 +114,7 @@ result<contest_result> contest(const examples& rows, const study_split& split, c
   std::stable_sort(out.machines.begin(), out.machines.end(), [](const auto& a, const auto& b) {
     return a.validation_pr_auc > b.validation_pr_auc;
   });
-  choose_simplest(out, standard_error(out.machines.front(), d, options.horizon_ms));
+  choose_simplest(out, d);
   return out;
 }
 
