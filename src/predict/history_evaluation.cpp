@@ -39,7 +39,8 @@ struct outcome {
   hyper_values hyper;
   std::string calibration, features;
   judged_examples test;
-  study_machine last; ///< of the last fold: for importances
+  judged_rows validation; ///< of all folds; groups are what must stay together
+  study_machine last;     ///< of the last fold: for importances
   std::vector<size_t> last_test;
 };
 
@@ -66,6 +67,8 @@ result<outcome> run_kind(const history& from, const examples& rows, const dealin
   outcome out;
   out.kind = kind;
   out.test = judged_examples(from, d);
+  for (size_t n = 0; n < from.nodes.size(); ++n)
+    out.validation.machines.push_back({from.nodes[n].id.value, d.machine[n], ""});
   std::vector<double> thresholds;
   for (size_t f = 0; f < folds.size(); ++f) {
     auto split =
@@ -82,6 +85,8 @@ result<outcome> run_kind(const history& from, const examples& rows, const dealin
     add_test_rows(rows, split, *learned, options.horizon_ms, out);
     thresholds.push_back(learned->threshold);
     out.validation_pr_auc += learned->validation_pr_auc;
+    const auto& judged_here = learned->validation.rows;
+    out.validation.rows.insert(out.validation.rows.end(), judged_here.begin(), judged_here.end());
     out.base_rate += share_of_positives(rows, split.known, options.horizon_ms);
     out.hyper = learned->hyper;
     out.calibration = learned->calibrated.method;
@@ -183,12 +188,14 @@ result<report> evaluate_history(const history& from, const evaluation_options& g
       out.notes.push_back(kind + " was left out: " + to_string(one.error()));
   }
   if (outcomes.empty()) return fail(errc::invalid_argument, out.notes.front());
-  auto best = std::max_element(outcomes.begin(), outcomes.end(), [](const auto& a, const auto& b) {
-    return a.validation_pr_auc < b.validation_pr_auc;
-  });
+  std::vector<contestant> compete;
+  for (const auto& o : outcomes) compete.push_back({o.kind, o.validation_pr_auc, &o.validation});
+  auto verdict = choose_kind(compete);
+  const auto& best = outcomes[verdict.chosen];
+  if (outcomes.size() > 1) out.notes.push_back("chosen: " + verdict.why);
   for (const auto& o : outcomes) {
     if (tell) tell(o.kind + ": judging", 0);
-    auto model = model_of(from, *rows, o, &o == &*best, options);
+    auto model = model_of(from, *rows, o, &o == &best, options);
     if (!model) return tl::unexpected<error>(model.error());
     out.models.push_back(std::move(*model));
   }

@@ -82,6 +82,21 @@ result<study_machine> learn(const examples& from, const study_split& split, cons
 /// either's own). NaN: not to be told.
 double lead_error(const judged_rows& best, const judged_rows& other);
 
+/// A kind that learned, and what it said of validation rows (the same for all who compete).
+struct contestant {
+  std::string kind;
+  double pr_auc = undefined; ///< on validation
+  const judged_rows* validation = nullptr;
+};
+struct kind_verdict {
+  size_t chosen = 0; ///< index
+  std::string why;   ///< in words
+};
+/// Breiman's rule of one standard error: what the one with the highest average precision leads by
+/// no more than that (lead_error) can not be told from it, and the simplest of these, which comes
+/// first in scorer_kinds(), is least likely to be there by luck. At least one contestant.
+kind_verdict choose_kind(const std::vector<contestant>& all);
+
 /// Probabilities and raw scores of those rows.
 struct study_scores {
   std::vector<double> probability, score;

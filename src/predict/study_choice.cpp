@@ -174,4 +174,34 @@ double lead_error(const judged_rows& best, const judged_rows& other) {
   return (lead.at(0).high - lead.at(0).low) / interval_widths;
 }
 
+kind_verdict choose_kind(const std::vector<contestant>& all) {
+  auto rank = [](const contestant& x) {
+    auto kinds = scorer_kinds();
+    return std::find(kinds.begin(), kinds.end(), x.kind) - kinds.begin();
+  };
+  size_t best = 0;
+  for (size_t i = 1; i < all.size(); ++i)
+    if (better(all[i].pr_auc, all[best].pr_auc)) best = i;
+  kind_verdict out{best, ""};
+  double error = undefined;
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (rank(all[i]) >= rank(all[out.chosen])) continue;
+    double of_lead = lead_error(*all[best].validation, *all[i].validation);
+    if (!(all[best].pr_auc - all[i].pr_auc <= of_lead)) continue;
+    out.chosen = i;
+    error = of_lead;
+  }
+  char text[200];
+  if (out.chosen == best)
+    std::snprintf(text, sizeof text, "%s has the highest PR-AUC on validation, %.3f",
+                  all[best].kind.c_str(), all[best].pr_auc);
+  else
+    std::snprintf(text, sizeof text,
+                  "%s is the simplest that the highest PR-AUC on validation, %.3f of %s, leads by "
+                  "no more than a standard error (%.3f)",
+                  all[out.chosen].kind.c_str(), all[best].pr_auc, all[best].kind.c_str(), error);
+  out.why = text;
+  return out;
+}
+
 } // namespace harbinger::predict

@@ -50,51 +50,23 @@ result<study_split> split_for(const examples& rows, const dealing& d,
   return split_of(rows, *by_time, horizon_ms);
 }
 
-/// On validation, by resampling what must stay together.
-double lead_error(const study_machine& best, const study_machine& other, const dealing& d) {
-  auto grouped = [&](const study_machine& m) {
-    auto rows = m.validation;
-    for (size_t n = 0; n < rows.machines.size(); ++n) rows.machines[n].group = d.machine[n];
-    return rows;
-  };
-  return lead_error(grouped(best), grouped(other));
-}
-
 struct contest_result {
   std::vector<study_machine> machines; ///< the chosen one first, then by average precision
   std::string why;
 };
 
-/// Breiman's rule of one standard error: what the best leads by no more than that can not be told
-/// from it, and the simplest of these is least likely to be there by luck.
-void choose_simplest(contest_result& all, const dealing& d) {
-  auto& m = all.machines;
-  const auto& best = m.front();
-  auto rank = [](const study_machine& x) {
-    auto kinds = scorer_kinds();
-    return std::find(kinds.begin(), kinds.end(), x.kind) - kinds.begin();
-  };
-  size_t chosen = 0;
-  double error = undefined;
-  for (size_t i = 1; i < m.size(); ++i) {
-    if (rank(m[i]) > rank(m[chosen])) continue;
-    double of_lead = lead_error(best, m[i], d);
-    if (!(best.validation_pr_auc - m[i].validation_pr_auc <= of_lead)) continue;
-    chosen = i;
-    error = of_lead;
+/// What must stay together is resampled together.
+void put_chosen_first(contest_result& all, const dealing& d) {
+  std::vector<contestant> compete;
+  for (auto& m : all.machines) {
+    for (size_t n = 0; n < m.validation.machines.size(); ++n)
+      m.validation.machines[n].group = d.machine[n];
+    compete.push_back({m.kind, m.validation_pr_auc, &m.validation});
   }
-  char text[200];
-  if (chosen == 0)
-    std::snprintf(text, sizeof text, "%s has the highest PR-AUC on validation, %.3f",
-                  best.kind.c_str(), best.validation_pr_auc);
-  else
-    std::snprintf(text, sizeof text,
-                  "%s is the simplest that the highest PR-AUC on validation, %.3f of %s, leads by "
-                  "no more than a standard error (%.3f)",
-                  m[chosen].kind.c_str(), best.validation_pr_auc, best.kind.c_str(), error);
-  all.why = text;
-  auto at = m.begin() + static_cast<ptrdiff_t>(chosen);
-  std::rotate(m.begin(), at, at + 1);
+  auto verdict = choose_kind(compete);
+  all.why = verdict.why;
+  auto at = all.machines.begin() + static_cast<ptrdiff_t>(verdict.chosen);
+  std::rotate(all.machines.begin(), at, at + 1);
 }
 
 result<contest_result> contest(const examples& rows, const study_split& split, const dealing& d,
@@ -114,7 +86,7 @@ result<contest_result> contest(const examples& rows, const study_split& split, c
   std::stable_sort(out.machines.begin(), out.machines.end(), [](const auto& a, const auto& b) {
     return a.validation_pr_auc > b.validation_pr_auc;
   });
-  choose_simplest(out, d);
+  put_chosen_first(out, d);
   return out;
 }
 

@@ -177,3 +177,34 @@ BOOST_AUTO_TEST_CASE(of_feature_sets_that_can_not_be_told_apart_the_smallest_is_
     BOOST_TEST(report["horizons"][0]["validation"]["roc_auc"].get<double>() > 0.9);
   }
 }
+
+namespace {
+/// Fifty machines, a row before a failure and a healthy one each; `right` of them are told apart.
+judged_rows told_apart(uint32_t right) {
+  judged_rows out;
+  for (uint32_t m = 0; m < 50; ++m) {
+    out.machines.push_back({"", std::to_string(m), ""});
+    for (int label : {0, 1}) {
+      judged row;
+      row.machine = m;
+      row.label = static_cast<uint8_t>(label);
+      row.score = m < right ? 0.1 + 0.8 * label : 0.5;
+      out.rows.push_back(row);
+    }
+  }
+  return out;
+}
+} // namespace
+
+BOOST_AUTO_TEST_CASE(a_simpler_kind_is_taken_only_where_the_lead_may_be_luck) {
+  auto good = told_apart(41), as_good = told_apart(40), worse = told_apart(30);
+  auto chosen = [&](double simpler, const judged_rows& said) {
+    return choose_kind({{"boosting", 0.90, &good}, {"logistic", simpler, &said}});
+  };
+  BOOST_TEST(chosen(0.895, as_good).chosen == 1u);
+  BOOST_TEST(chosen(0.895, as_good).why.find("simplest") != std::string::npos);
+  BOOST_TEST(chosen(0.80, worse).chosen == 0u);
+  // Simpler kinds win by themselves, others not by being simple to say.
+  BOOST_TEST(choose_kind({{"logistic", 0.9, &good}, {"boosting", 0.895, &as_good}}).chosen == 0u);
+  BOOST_TEST(choose_kind({{"network", 0.9, &good}}).chosen == 0u);
+}
