@@ -1,5 +1,7 @@
 #include "actors/node/mass_flusher.hpp"
 
+#include <filesystem>
+
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
@@ -39,6 +41,23 @@ result<void> flusher_look_up(mass_storage& mass, const partition_head& head,
   return {};
 }
 
+/// After a checkpoint: segments that are old enough and that no recovery needs any more.
+result<void> flusher_trim_mass(flusher_self self, partition_id partition) {
+  auto& ctx = self->state.ctx;
+  auto keep_s = ctx->config->mass_storage.log_keep_s;
+  if (keep_s == 0) return {};
+  auto before = std::filesystem::file_time_type::clock::now() - seconds(keep_s);
+  auto gone = ctx->node->mass->trim_log(partition, before);
+  if (!gone) return tl::unexpected<error>(gone.error());
+  if (gone->files == 0) return {};
+  counter(ctx, "harbinger_mass_storage_trimmed_bytes_total",
+          "log segments removed from mass storage because checkpoints cover them")
+      .Increment(static_cast<double>(gone->bytes));
+  spdlog::info("mass_storage partition={} trimmed_segments={} bytes={}", to_string(partition),
+               gone->files, gone->bytes);
+  return {};
+}
+
 result<void> flusher_write(flusher_self self, const partition_head& head,
                            mass_flusher_state::row& row, bool checkpoint_due) {
   auto& ctx = self->state.ctx;
@@ -59,7 +78,7 @@ result<void> flusher_write(flusher_self self, const partition_head& head,
   auto written = node.mass->write_checkpoint(**snapshot, ctx->config->node.id);
   if (!written) return tl::unexpected<error>(written.error());
   row.checkpoint = *written;
-  return {};
+  return flusher_trim_mass(self, head.partition);
 }
 
 void flusher_trim(flusher_self self, const partition_head& head,

@@ -266,6 +266,9 @@ void node_keys(std::vector<config_key>& k) {
   k.push_back(integer({"mass_storage.checkpoint_s", node, restart, "s",
                        "how often changed partitions get a checkpoint there"},
                       1, 24 * hour_s, FIELD(mass_storage.checkpoint_s)));
+  k.push_back(integer({"mass_storage.log_keep_s", node, restart, "s",
+                       "age at which log segments go that two whole checkpoints cover; 0: never"},
+                      0, 3650 * 24 * hour_s, FIELD(mass_storage.log_keep_s)));
 
   k.push_back(
       integer({"telemetry.sample_ms", node, restart, "ms", "how often the node is measured"}, 20,

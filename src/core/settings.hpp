@@ -112,6 +112,7 @@ struct mass_storage_settings {
   std::string directory;    ///< shared by all nodes
   uint32_t flush_ms = 1000; ///< log segments
   uint32_t checkpoint_s = 60;
+  uint32_t log_keep_s = 7 * 24 * 3600; ///< segments that checkpoints cover; 0: kept for ever
 };
 
 struct telemetry_settings {

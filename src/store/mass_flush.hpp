@@ -15,8 +15,8 @@ inline constexpr size_t flush_segments_max =
 
 struct flushed_log {
   uint64_t segments = 0, entries = 0;
-  bool hole = false; ///< the store's log no longer reached back: full_rebuild will find a gap until
-                     ///< a checkpoint covers it
+  bool hole = false; ///< the store's log no longer reached back: full_rebuild begins from the
+                     ///< checkpoint that bridges it
 };
 
 /// Writes the committed entries after `flushed` (advanced as segments become durable) of a

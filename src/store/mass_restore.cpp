@@ -35,11 +35,21 @@ struct folded_log {
     }
     size_bytes += op.key.data.size() + op.value.data.size();
   }
+  result<void> take(const std::vector<record_row>& checkpoint_rows) {
+    for (const auto& row : checkpoint_rows) {
+      size_bytes += row.key.data.size() + row.value.data.size();
+      rows.insert_or_assign(row.key.data, row.value.data);
+    }
+    return fits();
+  }
   result<void> apply(const log_entry& entry) {
     if (history.empty() || history.back().epoch != entry.version.epoch)
       history.push_back({entry.version.epoch, entry.version.seq});
     for (const auto& op : entry.ops) apply(op);
     ++entries;
+    return fits();
+  }
+  result<void> fits() const {
     if (size_bytes > full_rebuild_bytes_max)
       return fail(errc::oversize, "partition too large to fold");
     return {};
@@ -116,10 +126,26 @@ private:
 result<mass_restored> rebuild(const mass_storage& mass, partition_store& store,
                               partition_id partition, copy_id copy, const std::atomic<bool>& stop) {
   folded_log folded;
-  auto end = mass.read_log(partition, version{}, [&](const log_entry& entry) -> result<void> {
+  auto fold = [&](const log_entry& entry) -> result<void> {
     if (stop) return fail(errc::cancelled);
     return folded.apply(entry);
-  });
+  };
+  version base;
+  auto end = mass.read_log(partition, version{}, fold);
+  if (!end && end.error().code == errc::gap) { // its beginning was trimmed, or has a hole
+    auto point = mass.read_checkpoint(
+        partition, [&] { return folded = {}, result<void>{}; },
+        [&](const std::vector<record_row>& rows) -> result<void> {
+          if (stop) return fail(errc::cancelled);
+          return folded.take(rows);
+        },
+        mass_storage::order::oldest_first);
+    if (!point) return tl::unexpected<error>(end.error());
+    base = point->last;
+    folded.history = until(point->history, base);
+    end = mass.read_log(partition, base, fold);
+    if (end) end->bytes_read += point->size_bytes;
+  }
   if (!end) return tl::unexpected<error>(end.error());
   digest sum;
   for (const auto& [key, value] : folded.rows) sum.add(key, value);
@@ -143,7 +169,7 @@ result<mass_restored> rebuild(const mass_storage& mass, partition_store& store,
   auto done = store.finish_copy(partition, copy, end->version, sum, folded.history,
                                 replica_state::following);
   if (!done) return tl::unexpected<error>(done.error());
-  return mass_restored{end->version, {}, folded.entries, 0, end->bytes_read};
+  return mass_restored{end->version, base, folded.entries, 0, end->bytes_read};
 }
 
 result<mass_restored> checkpoint_and_tail(const mass_storage& mass, partition_store& store,

@@ -22,7 +22,9 @@ struct mass_restored {
 /// Largest partition that full_rebuild folds in memory; beyond it errc::oversize.
 inline constexpr uint64_t full_rebuild_bytes_max = 2ull << 30;
 
-/// full_rebuild: reads the whole log from its beginning, folds it, stores what is left.
+/// full_rebuild: reads the whole log from its beginning, folds it, stores what is left. Where the
+/// beginning was trimmed, or has a hole that a checkpoint bridges, it begins from the oldest whole
+/// checkpoint.
 /// checkpoint_tail: stores the newest whole checkpoint, then replays the log after it; without a
 /// checkpoint the same as full_rebuild. pull is invalid_argument. The partition is then a copy of
 /// attempt `copy` in state following, its digest checked against the writer's wherever the writer

@@ -127,6 +127,40 @@ void mass_storage::prune_checkpoints(partition_id partition) const {
   }
 }
 
+result<mass_storage::trimmed> mass_storage::trim_log(partition_id partition,
+                                                     fs::file_time_type older_than) {
+  trimmed out;
+  auto points = checkpoints(partition);
+  auto segments = list(partition, mass_file_kind::log);
+  if (!points) return tl::unexpected<error>(points.error());
+  if (!segments) return tl::unexpected<error>(segments.error());
+  if (points->size() < checkpoints_kept) return out;
+  auto covered = points->back().second.last.seq.value;
+  uint64_t newest = 0;
+  for (const auto& file : *segments) newest = std::max(newest, file.last);
+  std::vector<listed> old;
+  for (const auto& file : *segments) {
+    std::error_code code;
+    auto written = fs::last_write_time(file.path, code);
+    if (!code && file.last <= covered && file.last < newest && written < older_than)
+      old.push_back(file);
+  }
+  if (old.empty()) return out;
+  for (const auto& [file, header] : *points)
+    if (auto whole = read_checkpoint_file(
+            file, [](const std::vector<record_row>&) { return result<void>{}; });
+        !whole)
+      return tl::unexpected<error>(whole.error());
+  for (const auto& file : old) {
+    std::error_code code;
+    auto size = fs::file_size(file.path, code);
+    if (code || !fs::remove(file.path, code)) continue; // another writer was faster
+    ++out.files;
+    out.bytes += size;
+  }
+  return out;
+}
+
 // ------------------------------------------------------------------------------------------------
 // listing
 
@@ -298,9 +332,10 @@ result<void> mass_storage::read_segment(const listed& file, log_end& at,
 
 result<mass_file_header> mass_storage::read_checkpoint(partition_id partition,
                                                        const std::function<result<void>()>& begin,
-                                                       const rows_sink& sink) const {
+                                                       const rows_sink& sink, order which) const {
   auto found = checkpoints(partition);
   if (!found) return tl::unexpected<error>(found.error());
+  if (which == order::oldest_first) std::reverse(found->begin(), found->end());
   error last{errc::not_found, "checkpoint of " + to_string(partition)};
   for (const auto& [file, header] : *found) {
     if (auto begun = begin(); !begun) return tl::unexpected<error>(begun.error());

@@ -13,10 +13,11 @@
 ///
 /// A log segment holds committed entries only, so two writers (an old primary and its successor)
 /// write the same entries or none; where they differ all the same, the history of the newest epoch
-/// decides (fencing) and the rest is ignored and counted. Segments are kept for ever: full_rebuild
-/// needs the log from its beginning. Of the checkpoints the newest two.
+/// decides (fencing) and the rest is ignored and counted. Of the checkpoints the newest two are
+/// kept, of the segments those that trim_log leaves.
 
 #include <atomic>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -47,6 +48,15 @@ public:
   /// Writes all rows of the snapshot; removes all but the newest `checkpoints_kept`.
   result<version> write_checkpoint(const partition_snapshot& snapshot, const node_id& writer);
 
+  struct trimmed {
+    uint64_t files = 0, bytes = 0;
+  };
+  /// Removes segments that no recovery can need: last written before `older_than`, not the newest
+  /// one, and not after the older of two checkpoints that were both read whole just now and lie on
+  /// the true history. So one checkpoint can be damaged later and the other still has its whole
+  /// tail. Removes nothing while there are no two such checkpoints.
+  result<trimmed> trim_log(partition_id partition, std::filesystem::file_time_type older_than);
+
   // --- what is there ---
   /// The newest version up to which the log here agrees with `mine` (a primary's own history);
   /// zero: nothing.
@@ -68,12 +78,15 @@ public:
   /// part (the detail names it); whatever `sink` fails with. No log at all, or none after it:
   /// success with `version` = `after`.
   result<log_end> read_log(partition_id partition, version after, const entry_sink& sink) const;
-  /// All rows of the newest checkpoint that is whole, at most one block at a time. `begin` is
-  /// called before the first rows of each attempt: a damaged file is noticed late, and the older
-  /// one is then tried from its beginning. not_found, or checksum when no whole one is left.
+  enum class order : uint8_t { newest_first, oldest_first };
+  /// All rows of the newest (or oldest) checkpoint that is whole, at most one block at a time.
+  /// `begin` is called before the first rows of each attempt: a damaged file is noticed late, and
+  /// the next one is then tried from its beginning. not_found, or checksum when no whole one is
+  /// left.
   result<mass_file_header> read_checkpoint(partition_id partition,
                                            const std::function<result<void>()>& begin,
-                                           const rows_sink& sink) const;
+                                           const rows_sink& sink,
+                                           order which = order::newest_first) const;
 
   uint64_t damaged_files() const { return damaged_; } ///< met since open
   uint64_t fenced_entries() const {

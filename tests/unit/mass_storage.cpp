@@ -281,7 +281,64 @@ BOOST_FIXTURE_TEST_CASE(a_hole_in_the_log_is_bridged_by_a_checkpoint, cluster) {
   flush();
   BOOST_REQUIRE(restore(restore_method::checkpoint_tail));
   expect_equal();
-  BOOST_CHECK(restore(restore_method::full_rebuild, 2).error().code == errc::gap);
+  auto rebuilt = restore(restore_method::full_rebuild, 2);
+  BOOST_REQUIRE_MESSAGE(rebuilt, why(rebuilt));
+  BOOST_TEST(rebuilt->checkpoint.seq.value == 60u);
+  expect_equal();
+}
+
+BOOST_FIXTURE_TEST_CASE(segments_go_when_two_whole_checkpoints_cover_them, cluster) {
+  auto later = fs::file_time_type::clock::now() + std::chrono::hours(1);
+  uint64_t attempt = 0;
+  for (int i = 0; i < 2; ++i) {
+    write(20);
+    flush();
+    BOOST_TEST(mass->trim_log(part, later)->files == 0u); // fewer than two checkpoints
+    checkpoint();
+  }
+  write(20);
+  flush();
+  auto gone = mass->trim_log(part, later);
+  BOOST_REQUIRE(gone);
+  BOOST_TEST(gone->files == 1u); // up to the older checkpoint, not up to the newer
+  BOOST_TEST(gone->bytes > 0u);
+  BOOST_TEST(files("log-").size() == 2u);
+  BOOST_TEST(mass->flushed_up_to(part, head().history).value() == head().version);
+  for (auto method : {restore_method::full_rebuild, restore_method::checkpoint_tail}) {
+    auto restored = restore(method, ++attempt);
+    BOOST_REQUIRE_MESSAGE(restored, why(restored));
+    expect_equal();
+  }
+  flip_byte(files("checkpoint-").back(), 200); // the newer is damaged later: the older has its tail
+  for (auto method : {restore_method::full_rebuild, restore_method::checkpoint_tail}) {
+    auto restored = restore(method, ++attempt);
+    BOOST_REQUIRE_MESSAGE(restored, why(restored));
+    BOOST_TEST(restored->checkpoint.seq.value == 20u);
+    expect_equal();
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(young_segments_the_newest_and_those_under_a_damaged_checkpoint_stay,
+                        cluster) {
+  auto now = fs::file_time_type::clock::now();
+  for (int i = 0; i < 3; ++i) {
+    write(20);
+    flush();
+    checkpoint();
+  }
+  BOOST_TEST(mass->trim_log(part, now - std::chrono::hours(1))->files == 0u);
+  flip_byte(files("checkpoint-").front(), 200);
+  auto refused = mass->trim_log(part, now + std::chrono::hours(1));
+  BOOST_REQUIRE(!refused);
+  BOOST_CHECK(refused.error().code == errc::checksum);
+  BOOST_TEST(files("log-").size() == 3u);
+  checkpoint(); // of the same version: the damaged one stays among the newest two
+  write(1);
+  checkpoint();
+  write(1);
+  checkpoint();
+  BOOST_TEST(mass->trim_log(part, now + std::chrono::hours(1))->files == 2u);
+  BOOST_TEST(files("log-").size() == 1u); // the newest says up to where the log was written
 }
 
 BOOST_AUTO_TEST_CASE(an_unwritable_directory_is_an_error) {
