@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
+#include "actors/following.hpp"
 #include "actors/names.hpp"
 #include "wire/codec.hpp"
 
@@ -270,6 +271,29 @@ std::string show_recovery(coordinator_pointer self) {
       .dump();
 }
 
+show_reply show_copies(coordinator_pointer self, const std::vector<std::string>& words) {
+  auto partition = words.empty() ? std::nullopt : parse_partition_id(words[0]);
+  if (!words.empty() && !partition)
+    return {fail(errc::invalid_argument, "usage: copies [VOLUME.INDEX]")};
+  auto rows = coordinator_json::array();
+  auto or_null = [](const auto& value) {
+    return value ? coordinator_json(*value) : coordinator_json(nullptr);
+  };
+  for (auto& c : self->state.desk->copies(self->clock().now())) {
+    if (partition && c.partition != *partition) continue;
+    rows.push_back({to_string(c.partition), c.node.value, c.joining ? "joining" : c.state,
+                    to_string(c.version), or_null(c.batches_behind), or_null(c.bytes_behind),
+                    c.lag_ms, c.digest_ok, c.size_bytes, c.copied_bytes, c.source.value,
+                    or_null(c.served_ms), or_null(c.whole_ms), or_null(c.lost_batches),
+                    c.failure.empty() ? c.outlook : c.outlook + "; failure: " + c.failure});
+  }
+  if (partition && rows.empty()) return {fail(errc::not_found, words[0] + " has no copy")};
+  return show_table({"partition", "node", "state", "version", "batches_behind", "bytes_behind",
+                     "lag_ms", "digest_ok", "bytes", "copied_bytes", "source", "served_ms",
+                     "whole_ms", "lost_batches", "if_its_primary_dies"},
+                    std::move(rows));
+}
+
 std::string show_detector(coordinator_pointer self) {
   auto rows = coordinator_json::array();
   for (auto& row : self->state.detector->rows(self->clock().now()))
@@ -322,6 +346,7 @@ recovery_coordinator_actor::behavior_type recovery_coordinator(coordinator_point
       },
       [=](const show_request& ask) {
         if (ask.topic == "detector") return show_reply{show_detector(self)};
+        if (ask.topic == "copies") return show_copies(self, ask.words);
         if (ask.topic == "recovery") return show_reply{show_recovery(self)};
         return show_reply{fail(errc::not_found, ask.topic)};
       },

@@ -54,14 +54,12 @@ void hear_report(synchronizer_self self, const context_ptr& ctx, const node_id& 
 }
 
 show_reply show_replicas(const version_synchronizer_state& s, const show_request& r) {
-  bool copies_only = r.topic == "copies";
   auto partition = r.words.empty() ? std::nullopt : parse_partition_id(r.words[0]);
   if (!r.words.empty() && !partition)
     return {fail(errc::invalid_argument, "usage: " + r.topic + " [VOLUME.INDEX]")};
   auto rows = nlohmann::json::array();
   for (const auto& status : s.tracker.all()) {
     const auto& report = status.report;
-    if (copies_only && report.role != replica_role::copy) continue;
     if (partition && report.partition != *partition) continue;
     auto behind = s.tracker.batches_behind(status, s.catalog);
     nlohmann::json batches = behind ? nlohmann::json(*behind) : nlohmann::json(nullptr);

@@ -24,6 +24,7 @@ struct replica_report {
   node_id source;                 ///< whom it copies from or follows; empty: nobody
   double lag_ms = 0.0;            ///< time since it last knew that it had everything its source had
   double writes_per_s = 0.0;      ///< of the last seconds (primary)
+  double batch_bytes = 0.0;       ///< mean size of a batch lately (primary); 0: no write yet
   std::vector<node_id> caught_up; ///< primary: joiners that acknowledge every batch now
   std::string failure;            ///< errc name and detail when state is failed
 };
@@ -43,6 +44,7 @@ void describe(V& v, replica_report& m) {
   v("source", m.source);
   v("lag_ms", m.lag_ms);
   v("writes_per_s", m.writes_per_s);
+  v("batch_bytes", m.batch_bytes);
   v("caught_up", m.caught_up);
   v("failure", m.failure);
 }

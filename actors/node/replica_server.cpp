@@ -69,9 +69,9 @@ std::vector<replica_report> replica_all_reports(replica_self self, time_point no
       continue;
     }
     replica_report r{
-        h.partition, h.role,       h.state, h.epoch, h.revision, h.version, h.digest.total(),
-        h.records,   h.size_bytes, h.copy,  0,       {},         0.0,       0.0,
-        {},          h.failure};
+        h.partition, h.role,       h.state,  h.epoch, h.revision, h.version, h.digest.total(),
+        h.records,   h.size_bytes, h.copy,   0,       {},         0.0,       0.0,
+        0.0,         {},           h.failure};
     if (auto it = rows.find(h.partition); it != rows.end() && it->second.copy == h.copy) {
       const auto& row = it->second;
       r.copied_bytes = row.copied_bytes;

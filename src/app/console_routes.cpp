@@ -25,8 +25,9 @@ struct topic {
 constexpr topic topics[] = {
     {"conflicts", "conflicts", "entries of the conflict journal", nullptr, names::replica_server},
     {"control", "control", "connections of nodes and clients", names::head_node_bridge, nullptr},
-    {"copies", "copies", "copies and how far they are", names::version_synchronizer,
-     names::copy_receiver},
+    {"copies", "copies [PARTITION]",
+     "copies: how far they are, and what each gives if its primary dies now",
+     names::recovery_coordinator, names::copy_receiver},
     {"explain", "explain node NODE", "a node's risk in sentences: why, since when, what is similar",
      names::failure_predictor, nullptr},
     {"drift", "drift", "whether the model still fits what it sees", names::failure_predictor,

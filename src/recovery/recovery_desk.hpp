@@ -16,6 +16,7 @@
 #include "core/result.hpp"
 #include "core/settings.hpp"
 #include "messages/local.hpp"
+#include "recovery/copy_outlook.hpp"
 #include "recovery/drill.hpp"
 #include "recovery/outages.hpp"
 #include "recovery/redundancy.hpp"
@@ -115,6 +116,10 @@ public:
   /// Partitions that are not complete, for `harbinger recovery`.
   std::vector<row> rows(time_point now) const;
   std::vector<outage> outages() const { return outages_.rows(); }
+  /// For `harbinger copies`.
+  std::vector<copy_outlook> copies(time_point now) const {
+    return copy_outlooks(around(now), measured(outages_.rows()));
+  }
 
 private:
   struct sent_configuration {

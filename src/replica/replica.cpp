@@ -286,7 +286,10 @@ replica_report replica::report(time_point now) const {
   if (r.role == replica_role::sealed && r.state == replica_state::following)
     r.state = replica_state::detached;
   if (r.role == replica_role::secondary) r.lag_ms = to_ms(now - last_append_);
-  if (r.role == replica_role::primary) r.writes_per_s = writes_per_s_;
+  if (r.role == replica_role::primary) {
+    r.writes_per_s = writes_per_s_;
+    r.batch_bytes = batch_bytes_;
+  }
   for (const auto& [id, m] : members_) {
     // Only in a configuration that a restart would find again: the centre acts on this.
     if (m.joiner && m.caught_up && head_.revision == revision_) r.caught_up.push_back(id);

@@ -171,6 +171,7 @@ private:
   uint64_t commits_before_ = 0;
   time_point rated_at_{};
   double writes_per_s_ = 0.0;
+  double batch_bytes_ = 0.0; // mean, the last hundred or so weigh most
 
   // member
   time_point last_append_{};

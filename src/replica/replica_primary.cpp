@@ -46,6 +46,7 @@ std::optional<version> parse_version(std::string_view text) {
 }
 
 constexpr auto retry_soon = milliseconds(100);
+constexpr double batch_bytes_weight = 0.01; // of the newest batch in the mean
 
 } // namespace
 
@@ -153,6 +154,8 @@ void replica::committed(actions& out) {
   while (!proposals_.empty() && proposals_.front().entry.version <= head_.version) {
     auto& p = proposals_.front();
     if (p.client) out.push_back(answer_put{*p.client, p.entry.version});
+    auto size = static_cast<double>(size_of(p.entry));
+    batch_bytes_ += (size - batch_bytes_) * (commits_ == 0 ? 1.0 : batch_bytes_weight);
     proposals_.pop_front();
     ++commits_;
   }

@@ -50,7 +50,9 @@ void add_listings(CLI::App& app, common_options& common, job& todo) {
                       "[PARTITION]");
   add_console_command(app, common, todo, "volumes", "volumes");
   add_console_command(app, common, todo, "risk", "risk of failure, with reasons", "[NODE]");
-  add_console_command(app, common, todo, "copies", "copies and how far they are");
+  add_console_command(app, common, todo, "copies",
+                      "copies: how far they are, and what each gives if its primary dies now",
+                      "[PARTITION]");
   add_console_command(app, common, todo, "replicas", "what every replica holds", "[PARTITION]");
   add_console_command(app, common, todo, "plan",
                       "copies that are wanted, under way and done, and why");
