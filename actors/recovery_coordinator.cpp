@@ -118,6 +118,25 @@ void carry(coordinator_pointer self, const context_ptr& ctx, recovery::drill_end
   self->state.drills.erase(found);
 }
 
+void carry(coordinator_pointer self, const context_ptr&, recovery::rebuild_ended& todo) {
+  auto asker = self->state.rebuilds.extract(todo.number);
+  if (asker.empty()) return;
+  if (!todo.report) {
+    asker.mapped().deliver(show_reply{tl::unexpected<error>(todo.report.error())});
+    return;
+  }
+  auto& r = *todo.report;
+  coordinator_json document{{"partition", to_string(r.partition)},
+                            {"rebuilt", r.rebuilt},
+                            {"node", r.node.value},
+                            {"version", to_string(r.version)},
+                            {"text", r.text}};
+  if (r.known_before) document["last_heard"] = to_string(*r.known_before);
+  auto reply =
+      r.rebuilt ? show_reply{document.dump()} : show_reply{fail(errc::unavailable, r.text)};
+  asker.mapped().deliver(std::move(reply));
+}
+
 void emit_recovery(coordinator_pointer self, const context_ptr& ctx, recovery::actions todo) {
   for (auto& action : todo) std::visit([&](auto& a) { carry(self, ctx, a); }, action);
 }
@@ -342,6 +361,13 @@ recovery_coordinator_actor::behavior_type recovery_coordinator(coordinator_point
         auto number = ++self->state.last_drill;
         self->state.drills.emplace(number, answer);
         recover(self, ctx, recovery::begin_drill{number, m});
+        return answer;
+      },
+      [=](const rebuild_partition& m) -> caf::result<show_reply> {
+        auto answer = self->make_response_promise<show_reply>();
+        auto number = ++self->state.last_rebuild;
+        self->state.rebuilds.emplace(number, answer);
+        recover(self, ctx, recovery::begin_rebuild{number, m});
         return answer;
       },
       [=](const show_request& ask) {

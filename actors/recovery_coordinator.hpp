@@ -24,6 +24,8 @@ struct recovery_coordinator_state {
   std::vector<recovery::swap_ended> failed_swaps;
   std::map<uint64_t, caf::typed_response_promise<show_reply>> drills;
   uint64_t last_drill = 0;
+  std::map<uint64_t, caf::typed_response_promise<show_reply>> rebuilds;
+  uint64_t last_rebuild = 0;
   uint64_t round = 1;
   time_point asked_for_map{};
   time_point next_second{};

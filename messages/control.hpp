@@ -246,6 +246,23 @@ void describe(V& v, start_copy& m) {
   v("rate_bytes_per_s", m.rate_bytes_per_s);
 }
 
+/// Bring the complete copy that this node holds up to the end of the log in mass storage. Reply:
+/// done, when it is; not_found or conflict when there is no such complete copy; diverged, gap or
+/// checksum when the log does not follow on it.
+struct replay_log {
+  static constexpr std::string_view wire_name = "copy.replay";
+  static constexpr size_t max_bytes = control_body_max;
+  harbinger::term term;
+  partition_id partition;
+  harbinger::copy_id copy;
+};
+template <class V>
+void describe(V& v, replay_log& m) {
+  v("term", m.term);
+  v("partition", m.partition);
+  v("copy", m.copy);
+}
+
 /// Ask another node whether it answers. Reply: probe_result, within timeout_ms.
 struct probe_node {
   static constexpr std::string_view wire_name = "node.probe";

@@ -38,6 +38,7 @@ HARBINGER_LOCAL(kill_actor)
 HARBINGER_LOCAL(config_get)
 HARBINGER_LOCAL(config_set)
 HARBINGER_LOCAL(recovery_drill)
+HARBINGER_LOCAL(rebuild_partition)
 HARBINGER_LOCAL(telemetry_received)
 HARBINGER_LOCAL(samples_accepted)
 HARBINGER_LOCAL(node_leaving)
@@ -199,6 +200,8 @@ using recovery_coordinator_actor = caf::typed_actor<
   reacts_to<report_received>,
   // Replies with a JSON document when the drill is over: per partition milliseconds and bytes.
   replies_to<recovery_drill>::with<show_reply>,
+  // Replies when the partition is served again or will not be: what was used, what is lost.
+  replies_to<rebuild_partition>::with<show_reply>,
   // "recovery", "detector"
   replies_to<show_request>::with<show_reply>>;
 

@@ -60,6 +60,8 @@ struct change_partition {
   revision expected;
   partition_row row;
   std::string reason; ///< goes to the journal (P9)
+  /// The one change that may lose acknowledged writes: a copy becomes the primary, alone
+  bool last_resort = false;
 };
 struct partition_changed {
   result<partition_row> row; ///< as stored
@@ -209,6 +211,13 @@ struct recovery_drill {
   restore_method method = restore_method::full_rebuild;
 };
 
+/// Serve a partition again whose sync set is gone, from the best copy and mass storage
+/// (src/recovery/last_resort.hpp).
+struct rebuild_partition {
+  partition_id partition;
+  bool accept_loss = false; ///< false: only say what would be done
+};
+
 // --- node role ---
 
 /// A request on the node's data socket that the receiving actor must answer with exactly one
@@ -264,6 +273,7 @@ struct copy_restored {
   partition_id partition;
   harbinger::copy_id copy;
   result<void> outcome;
+  std::optional<uint64_t> command; ///< id of the copy.replay to answer; none: a whole restore
 };
 
 } // namespace harbinger

@@ -95,26 +95,29 @@ void receiver_start_restores(receiver_self self) {
     s.restores_waiting.pop_front();
     ++s.restores_running;
     auto answer_to = caf::actor_cast<copy_receiver_actor>(self);
-    self->spawn<caf::detached>(
-        [work, answer_to, node = s.ctx->node, stop = s.stop](caf::event_based_actor* helper) {
-          result<mass_restored> done = fail(errc::unavailable, "no mass_storage.directory");
-          try {
-            if (node->mass)
-              done = restore_from_mass(*node->mass, *node->store, work.partition, work.copy,
-                                       work.method, *stop);
-          } catch (const std::exception& e) {
-            done = fail(errc::internal, e.what());
-          }
-          copy_restored out{work.partition, work.copy, {}};
-          if (!done)
-            out.outcome = tl::unexpected<error>(done.error());
-          else
-            spdlog::info("copy_restored partition={} method={} version={} checkpoint={} entries={} "
-                         "rows={} bytes={}",
-                         to_string(work.partition), name_of(work.method), to_string(done->version),
-                         to_string(done->checkpoint), done->entries, done->rows, done->bytes_read);
-          helper->send(answer_to, std::move(out));
-        });
+    self->spawn<caf::detached>([work, answer_to, node = s.ctx->node,
+                                stop = s.stop](caf::event_based_actor* helper) {
+      result<mass_restored> done = fail(errc::unavailable, "no mass_storage.directory");
+      try {
+        if (node->mass && work.replay_for)
+          done = replay_from_mass(*node->mass, *node->store, work.partition, work.copy, *stop);
+        else if (node->mass)
+          done = restore_from_mass(*node->mass, *node->store, work.partition, work.copy,
+                                   work.method, *stop);
+      } catch (const std::exception& e) {
+        done = fail(errc::internal, e.what());
+      }
+      copy_restored out{work.partition, work.copy, {}, work.replay_for};
+      if (!done)
+        out.outcome = tl::unexpected<error>(done.error());
+      else
+        spdlog::info("copy_restored partition={} method={} version={} checkpoint={} entries={} "
+                     "rows={} bytes={}",
+                     to_string(work.partition), work.replay_for ? "replay" : name_of(work.method),
+                     to_string(done->version), to_string(done->checkpoint), done->entries,
+                     done->rows, done->bytes_read);
+      helper->send(answer_to, std::move(out));
+    });
   }
 }
 
@@ -154,7 +157,7 @@ void receiver_run(receiver_self self, partition_id partition, copy_receiver_stat
       if (const auto* send = std::get_if<send_to_source>(&action)) {
         receiver_send(self, e, *send);
       } else if (const auto* restore = std::get_if<restore_copy>(&action)) {
-        s.restores_waiting.push_back({partition, e.pull->copy(), restore->method});
+        s.restores_waiting.push_back({partition, e.pull->copy(), restore->method, std::nullopt});
         receiver_start_restores(self);
       } else if (!store_refused) {
         auto outcome = receiver_store(self, partition, *e.pull, action);
@@ -255,19 +258,53 @@ result<void> receiver_begin_copy(receiver_self self, const start_copy& command) 
   if (!actions->empty())
     spdlog::info("copy_start partition={} copy={} method={} source={}",
                  to_string(command.partition), command.copy.value, name_of(command.method),
-                 command.sources.front().node.value);
+                 command.sources.empty() ? "nobody" : command.sources.front().node.value);
   receiver_run(self, command.partition, it->second, std::move(*actions));
   if (!receiver_publish(self, command.partition, it->second)) receiver_forget(self, it);
   receiver_tick_soon(self);
   return {};
 }
 
-wire::frame receiver_command(receiver_self self, const wire::frame& m) {
+/// Nothing: the answer comes when the log is in.
+std::optional<wire::frame> receiver_replay(receiver_self self, const wire::frame& m) {
+  auto& s = self->state;
+  auto command = wire::decode<replay_log>(m.body);
+  if (!command) return wire::make_error(m.id, command.error());
+  if (s.restores_waiting.size() >= copy_receiver_state::replays_max)
+    return wire::make_error(m.id, {errc::overloaded, "too many restores wait"});
+  s.restores_waiting.push_back(
+      {command->partition, command->copy, restore_method::checkpoint_tail, m.id});
+  receiver_start_restores(self);
+  return std::nullopt;
+}
+
+/// The centre gave the replica up (replica_server drops and answers): an attempt that failed before
+/// anything was stored has nothing to be dropped, and would be reported for ever.
+void receiver_withdrawn(receiver_self self, const wire::frame& m) {
+  auto& s = self->state;
+  auto command = wire::decode<drop_replica>(m.body);
+  auto it = command ? s.pulls.find(command->partition) : s.pulls.end();
+  if (it == s.pulls.end() || it->second.pull->progress().state != replica_state::failed) return;
+  s.ctx->node->copies.erase(it->first);
+  receiver_forget(self, it);
+}
+
+std::optional<wire::frame> receiver_command(receiver_self self, const wire::frame& m) {
+  if (m.type == drop_replica::wire_name) return receiver_withdrawn(self, m), std::nullopt;
+  if (m.type == replay_log::wire_name) return receiver_replay(self, m);
   if (m.type != start_copy::wire_name) return wire::make_error(m.id, {errc::unsupported, m.type});
   auto command = wire::decode<start_copy>(m.body);
   if (!command) return wire::make_error(m.id, command.error());
   auto begun = receiver_begin_copy(self, *command);
   return begun ? wire::make_frame(m.id, done{}) : wire::make_error(m.id, begun.error());
+}
+
+void receiver_replayed(receiver_self self, const copy_restored& replayed) {
+  auto id = *replayed.command;
+  auto answer = replayed.outcome ? wire::make_frame(id, done{})
+                                 : wire::make_error(id, replayed.outcome.error());
+  tell<node_link_actor>(self, self->state.ctx, names::node_link, send_to_centre{std::move(answer)});
+  receiver_step(self, replayed.partition, copy_tick{}); // sees what the store holds now
 }
 
 template <class T>
@@ -316,13 +353,14 @@ copy_receiver_actor::behavior_type copy_receiver(receiver_self self, context_ptr
   receiver_tick_soon(self);
   return {
       [=](const centre_command& command) {
-        tell<node_link_actor>(self, ctx, names::node_link,
-                              send_to_centre{receiver_command(self, command.message)});
+        if (auto answer = receiver_command(self, command.message))
+          tell<node_link_actor>(self, ctx, names::node_link, send_to_centre{std::move(*answer)});
       },
       [=](const peer_reply& reply) { receiver_reply(self, reply.message); },
       [=](const copy_restored& restored) {
         --self->state.restores_running;
         receiver_start_restores(self);
+        if (restored.command) return receiver_replayed(self, restored);
         auto it = self->state.pulls.find(restored.partition);
         if (it != self->state.pulls.end() && it->second.pull->copy() == restored.copy)
           receiver_step(self, restored.partition, copy_stored{restored.outcome});

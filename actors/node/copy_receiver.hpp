@@ -21,7 +21,8 @@ struct copy_receiver_state {
   static constexpr const char* name = "copy_receiver";
   static constexpr size_t pulls_max =
       65'536; ///< partitions copied to this node; beyond it copy.start is overloaded
-  static constexpr size_t restores_max = 2; ///< from mass storage at once; the others wait
+  static constexpr size_t restores_max = 2;     ///< from mass storage at once; the others wait
+  static constexpr size_t replays_max = 65'536; ///< waiting; beyond it copy.replay is overloaded
 
   struct entry {
     std::unique_ptr<copy_pull> pull;
@@ -33,6 +34,7 @@ struct copy_receiver_state {
     partition_id partition;
     copy_id copy;
     restore_method method = restore_method::full_rebuild;
+    std::optional<uint64_t> replay_for; ///< id of the copy.replay: only the log after what is there
   };
 
   context_ptr ctx;

@@ -53,6 +53,7 @@ result<term> link_command_term(const wire::frame& m) {
   if (m.type == seal_replica::wire_name) return link_term_of<seal_replica>(m);
   if (m.type == drop_replica::wire_name) return link_term_of<drop_replica>(m);
   if (m.type == start_copy::wire_name) return link_term_of<start_copy>(m);
+  if (m.type == replay_log::wire_name) return link_term_of<replay_log>(m);
   if (m.type == probe_node::wire_name) return link_term_of<probe_node>(m);
   return fail(errc::unsupported, "message type " + m.type.substr(0, 64));
 }
@@ -66,11 +67,13 @@ void link_command(const context_ptr& ctx, node_link_state& s, wire::frame&& m) {
   ctx->node->term_seen = s.link->newest_term().value;
   if (m.type == probe_node::wire_name)
     return link_begin_probe(s, id, *wire::decode<probe_node>(m.body));
-  bool delivered = m.type == start_copy::wire_name
-                       ? tell_from_outside<copy_receiver_actor>(ctx, names::copy_receiver,
-                                                                centre_command{std::move(m)})
-                       : tell_from_outside<replica_server_actor>(ctx, names::replica_server,
-                                                                 centre_command{std::move(m)});
+  if (m.type == drop_replica::wire_name)
+    tell_from_outside<copy_receiver_actor>(ctx, names::copy_receiver, centre_command{m});
+  bool of_copies = m.type == start_copy::wire_name || m.type == replay_log::wire_name;
+  bool delivered = of_copies ? tell_from_outside<copy_receiver_actor>(ctx, names::copy_receiver,
+                                                                      centre_command{std::move(m)})
+                             : tell_from_outside<replica_server_actor>(
+                                 ctx, names::replica_server, centre_command{std::move(m)});
   if (!delivered)
     link_send(s, wire::make_error(id, {errc::unavailable, "the service is being restarted"}));
 }

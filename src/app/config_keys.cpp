@@ -209,6 +209,12 @@ void protection_keys(std::vector<config_key>& k) {
   k.push_back(integer({"recovery.retry_ms", central, live, "ms",
                        "pause before a step of a recovery is tried again"},
                       10, minute_ms, FIELD(recovery.retry_ms)));
+  k.push_back(
+      integer({"recovery.rebuild_after_s", central, live, "s",
+               "a partition whose whole sync set is gone for so long is served again from a "
+               "copy and mass storage, which may lose acknowledged writes; 0: only by "
+               "harbinger rebuild"},
+              0, 365 * 24 * hour_s, FIELD(recovery.rebuild_after_s)));
 }
 
 void node_keys(std::vector<config_key>& k) {

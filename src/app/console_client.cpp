@@ -49,7 +49,8 @@ result<std::string> console_client::ask(const std::vector<std::string>& words, d
 }
 
 duration console_timeout(const std::vector<std::string>& words) {
-  return !words.empty() && words[0] == "drill" ? seconds(125) : seconds(7);
+  bool long_one = !words.empty() && (words[0] == "drill" || words[0] == "rebuild");
+  return long_one ? seconds(125) : seconds(7);
 }
 
 result<std::vector<std::string>> split_words(const std::string& line) {

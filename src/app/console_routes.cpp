@@ -10,7 +10,7 @@ namespace {
 
 using words_type = std::vector<std::string>;
 
-constexpr auto drill_timeout = seconds(120);
+constexpr auto drill_timeout = seconds(120); // also of a rebuild
 constexpr size_t words_max = 10'000;
 
 struct topic {
@@ -90,6 +90,18 @@ result<console_route> route_drill(const words_type& w) {
   return console_route{names::recovery_coordinator, std::move(drill), drill_timeout};
 }
 
+result<console_route> route_rebuild(const words_type& w) {
+  const char* how = "rebuild PARTITION [accept-loss]";
+  bool accepted = w.size() == 3 && w[2] == "accept-loss";
+  if (w.size() != 2 && !accepted) return usage(how);
+  auto id = parse_partition_id(w[1]);
+  if (!id)
+    return fail(errc::invalid_argument,
+                "\"" + w[1] + "\" is not a partition; usage: " + std::string{how});
+  return console_route{names::recovery_coordinator, rebuild_partition{*id, accepted},
+                       drill_timeout};
+}
+
 result<uint32_t> parse_count(const std::string& word) {
   uint32_t value = 0;
   auto [end, problem] = std::from_chars(word.data(), word.data() + word.size(), value);
@@ -130,6 +142,7 @@ result<console_route> route_console(daemon_role role, const words_type& words) {
     return console_route{words[1], show_request{words[2], rest_of(words, 3)}};
   }
   if (first == "drill" && role == daemon_role::central) return route_drill(words);
+  if (first == "rebuild" && role == daemon_role::central) return route_rebuild(words);
   if (first == "volume" && role == daemon_role::central) return route_volume(words);
   for (const auto& t : topics) {
     const auto* actor = role == daemon_role::central ? t.central : t.node;
@@ -154,6 +167,8 @@ std::vector<console_command> console_commands(daemon_role role) {
   };
   if (role == daemon_role::central) {
     all.push_back({"drill METHOD PARTITION...", "restore a secondary by hand, to measure it"});
+    all.push_back({"rebuild PARTITION [accept-loss]",
+                   "serve a partition again whose sync set is gone, from a copy and mass storage"});
     all.push_back({"model diff VERSION VERSION", "what differs between two models"});
     all.push_back({"model list", "all models that are kept"});
     all.push_back({"model promote VERSION", "use this one from now on"});

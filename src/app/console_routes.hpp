@@ -17,8 +17,8 @@ struct status_query {};
 
 struct console_route {
   std::string actor; ///< directory name; empty for status_query
-  std::variant<show_request, kill_actor, config_get, config_set, recovery_drill, create_volume,
-               status_query>
+  std::variant<show_request, kill_actor, config_get, config_set, recovery_drill, rebuild_partition,
+               create_volume, status_query>
       question;
   duration timeout = seconds(5);
 };

@@ -215,13 +215,33 @@ result<void> check_row(const catalog_view& view, const partition_row& now,
   return check_epoch(now, next);
 }
 
+result<void> check_last_resort(const catalog_view& view, const partition_row& now,
+                               const partition_row& next) {
+  if (next.id != now.id || next.replicas_wanted != now.replicas_wanted)
+    return broken(now, "id and replicas_wanted can not be changed");
+  if (auto ok = check_members(view, now, next); !ok) return ok;
+  if (next.epoch <= now.epoch) return broken(next, "the last resort needs a new epoch");
+  if (!copy_on(now, next.primary)) return broken(next, "the primary of the last resort is no copy");
+  if (next.sync_set.size() != 1 || !next.joiners.empty())
+    return broken(next, "the primary of the last resort is alone");
+  if (next.history.empty() || next.history.back().epoch != next.epoch)
+    return broken(next, "the history must end with the new epoch");
+  auto kept = now.history;
+  std::erase_if(kept, [&](auto& e) { return e.first_seq >= next.history.back().first_seq; });
+  if (next.history != grown(kept, next.history.back()))
+    return broken(next, "the history is not the one before the new epoch");
+  return {};
+}
+
 result<partition_map> change(const catalog_view& view, const change_partition& command) {
   auto now = view.partition(command.row.id);
   if (!now) return fail(errc::unknown_partition, to_string(command.row.id));
   if (now->revision != command.expected)
     return fail(errc::conflict, "partition " + to_string(now->id) + " is at revision "
                                     + std::to_string(now->revision.value));
-  if (auto ok = check_row(view, *now, command.row); !ok) return tl::unexpected<error>(ok.error());
+  auto allowed = command.last_resort ? check_last_resort(view, *now, command.row)
+                                     : check_row(view, *now, command.row);
+  if (!allowed) return tl::unexpected<error>(allowed.error());
   auto delta = next_delta(view);
   delta.partitions.push_back(command.row);
   delta.partitions.back().revision = delta.revision;

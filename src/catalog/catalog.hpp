@@ -38,6 +38,12 @@ inline constexpr uint32_t replicas_max = 5;
 result<void> check_row(const catalog_view& view, const partition_row& now,
                        const partition_row& next);
 
+/// The same for a change of last resort, which breaks rules 7 and 8: a copy of the row becomes the
+/// primary in a new epoch, alone in the sync set, without joiners; the history loses the epochs
+/// that began after what the copy holds and grows by the new one.
+result<void> check_last_resort(const catalog_view& view, const partition_row& now,
+                               const partition_row& next);
+
 /// conflict (detail: the revision there) when `expected` is not the row's revision;
 /// unknown_partition; invalid_argument.
 result<partition_map> change(const catalog_view& view, const change_partition& command);

@@ -97,6 +97,7 @@ struct recovery_settings {
   uint32_t probe_timeout_ms = 300;
   uint32_t concurrent_max = 256; ///< partitions under recovery at once
   uint32_t retry_ms = 300;
+  uint32_t rebuild_after_s = 0; ///< last resort without being asked; 0: never
 };
 
 struct replica_settings {

@@ -35,7 +35,8 @@ result<copy_actions> copy_pull::begin(const start_copy& command, const local_rep
   auto newest = std::max(copy_, local.present ? local.copy : copy_id{});
   if (command.copy < newest)
     return fail(errc::stale_term, "copy " + std::to_string(newest.value) + " is newer");
-  if (command.sources.empty()) return fail(errc::invalid_argument, "no source");
+  if (command.sources.empty() && command.method == restore_method::pull)
+    return fail(errc::invalid_argument, "no source");
   if (local.present && local.role != replica_role::copy)
     return fail(errc::conflict,
                 "this node is " + std::string(name_of(local.role)) + " of the partition");
@@ -81,13 +82,13 @@ void copy_pull::restart_for(const start_copy& command) {
   resuming_.clear();
   had_all_at_.reset();
   expected_head_.reset();
-  progress_.source = sources_[0].node;
+  progress_.source = sources_.empty() ? node_id{} : sources_[0].node;
 }
 
 void copy_pull::replace_sources(const std::vector<node_address>& sources, copy_actions& out,
                                 time_point now) {
-  if (sources == sources_) return;
-  auto current = sources_[source_];
+  if (sources.empty() || sources == sources_) return; // nobody new: the old ones may come back
+  auto current = sources_.empty() ? node_address{} : sources_[source_];
   sources_ = sources;
   sources_tried_ = 0;
   failures_ = 0;

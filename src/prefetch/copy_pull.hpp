@@ -118,8 +118,10 @@ public:
 
   /// A command from the centre. The same copy id replaces the sources (and takes up a copy that
   /// failed or lost its source); a larger one starts over; a smaller one is stale_term. conflict
-  /// when this node holds the partition in another role. What the store holds of this very copy is
-  /// used: a complete copy goes on with deltas, a partial one with its snapshot.
+  /// when this node holds the partition in another role; invalid_argument for a pull without a
+  /// source (a copy restored from mass storage may have none: it is then detached). What the store
+  /// holds of this very copy is used: a complete copy goes on with deltas, a partial one with its
+  /// snapshot.
   result<copy_actions> begin(const start_copy& command, const local_replica& local, time_point now);
   copy_actions step(const copy_event& event, const local_replica& local, time_point now);
 
@@ -175,6 +177,7 @@ private:
   // trouble
   void on_error(const error& why, copy_actions& out, time_point now);
   void trouble(copy_actions& out, const error& why, time_point now);
+  void detach(copy_actions& out);
   void next_source(copy_actions& out, const error& why, time_point now);
   void start_over(copy_actions& out, time_point now);
   void give_up(copy_actions& out, const error& why);

@@ -37,6 +37,10 @@ void copy_pull::follow_from(const local_replica& local) {
 
 void copy_pull::pull_deltas(copy_actions& out, time_point now) {
   if (phase_ != phase::following || single_ || retry_at_) return;
+  if (sources_.empty()) { // restored, and nobody is left to follow: the centre will name somebody
+    detach(out);
+    return;
+  }
   if (!unlimited_ && !bucket_->ready(now)) return; // the next tick asks again
   progress_.source = sources_[source_].node;
   single_ = request{next_id_++, now};

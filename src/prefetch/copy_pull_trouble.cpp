@@ -35,17 +35,20 @@ void copy_pull::trouble(copy_actions& out, const error& why, time_point now) {
   if (++failures_ > limits_.retries_max) next_source(out, why, now);
 }
 
+void copy_pull::detach(copy_actions& out) {
+  if (progress_.state == replica_state::detached) return;
+  progress_.state = replica_state::detached;
+  progress_.source = node_id{};
+  out.push_back(mark_copy{replica_state::detached});
+}
+
 void copy_pull::next_source(copy_actions& out, const error& why, time_point now) {
   failures_ = 0;
   source_ = (source_ + 1) % sources_.size();
   ++sources_tried_;
   bool used_up = sources_tried_ >= sources_.size();
   if (phase_ == phase::following) {
-    if (used_up && progress_.state != replica_state::detached) {
-      progress_.state = replica_state::detached;
-      progress_.source = node_id{};
-      out.push_back(mark_copy{replica_state::detached});
-    }
+    if (used_up) detach(out);
   } else if (used_up) {
     give_up(out, why);
   } else {

@@ -93,7 +93,13 @@ void protection_board::forget_old(const catalog_view& catalog, time_point now) {
   });
   std::erase_if(restores_, [&](const auto& entry) {
     const auto* row = catalog.partition(entry.first);
-    return !row || row->sync_set.size() >= row->replicas_wanted;
+    auto lives = [&](const node_id& id) {
+      const auto* node = catalog.node(id);
+      return node && node->state != node_state::dead;
+    };
+    return !row
+           || std::count_if(row->sync_set.begin(), row->sync_set.end(), lives)
+                  >= static_cast<ptrdiff_t>(row->replicas_wanted);
   });
   std::erase_if(deciding_, [&](const auto& entry) {
     const auto* row = catalog.partition(entry.first);

@@ -159,8 +159,12 @@ actions recovery_desk::step(const command_ended& ended, time_point now) {
   auto report = ended.reply && *ended.reply && current ? &**ended.reply : nullptr;
   if (report && report->partition == op.partition) book_.take(op.node, op.life, *report, now);
   switch (op.what) {
-  case operation::kind::seal:
-    if (!w.change) break;
+  case operation::kind::replay: rebuild_answered(op, ended, now); break;
+  case operation::kind::seal: {
+    auto row = view_.partition(op.partition);
+    bool member = row && std::binary_search(row->sync_set.begin(), row->sync_set.end(), op.node);
+    rebuild_answered(op, ended, now);
+    if (!w.change || !member) break;
     if (report)
       w.change->on_answer(op.node, op.life, *report);
     else
@@ -168,6 +172,7 @@ actions recovery_desk::step(const command_ended& ended, time_point now) {
                            ended.reply ? "old life" : to_string(ended.reply.error()), now,
                            milliseconds(settings_.retry_ms));
     break;
+  }
   case operation::kind::configure: {
     auto sent = w.configured.find(op.node);
     if (sent != w.configured.end()) sent->second.under_way = false;

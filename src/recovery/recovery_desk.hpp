@@ -18,6 +18,7 @@
 #include "messages/local.hpp"
 #include "recovery/copy_outlook.hpp"
 #include "recovery/drill.hpp"
+#include "recovery/last_resort.hpp"
 #include "recovery/outages.hpp"
 #include "recovery/redundancy.hpp"
 
@@ -25,7 +26,7 @@ namespace harbinger::recovery {
 
 // --- what to do ---
 
-using command = std::variant<configure_replica, seal_replica, drop_replica, start_copy>;
+using command = std::variant<configure_replica, seal_replica, drop_replica, start_copy, replay_log>;
 /// Send to the node; answer with command_ended. The term is filled in.
 struct send_command {
   uint64_t op = 0;
@@ -50,7 +51,12 @@ struct drill_ended {
   uint64_t drill = 0;
   drill_report report;
 };
-using action = std::variant<send_command, swap_row, want_copy, raise, drill_ended>;
+/// The rebuild that was asked for with this number is over, or refused; number 0: nobody asked.
+struct rebuild_ended {
+  uint64_t number = 0;
+  result<rebuild_report> report;
+};
+using action = std::variant<send_command, swap_row, want_copy, raise, drill_ended, rebuild_ended>;
 using actions = std::vector<action>;
 
 // --- what happens (besides partition_map, node_report, node_hello, replicas_changed, zone_map) ---
@@ -74,6 +80,10 @@ struct swap_ended {
 struct begin_drill {
   uint64_t drill = 0;
   recovery_drill what;
+};
+struct begin_rebuild {
+  uint64_t number = 0;
+  rebuild_partition what;
 };
 /// Often: patience, retries and the regular comparison are driven by it.
 struct look {};
@@ -100,6 +110,7 @@ public:
   actions step(const command_ended& ended, time_point now);
   actions step(const swap_ended& ended, time_point now);
   actions step(const begin_drill& drill, time_point now);
+  actions step(const begin_rebuild& rebuild, time_point now);
   actions step(const look&, time_point now);
 
   /// The catalog's map had a hole: ask for the whole.
@@ -140,13 +151,20 @@ private:
     bool stuck = false; ///< nobody answers: takes no place among those under recovery
     bool was_available = false;
     time_point unsettled_since{};
+    time_point nobody_left_since{}; ///< zero: somebody is
   };
   struct operation {
     partition_id partition;
     node_id node;
     incarnation life;
-    enum class kind : uint8_t { seal, configure, drop, copy, swap } what;
+    enum class kind : uint8_t { seal, configure, drop, copy, swap, replay } what;
     harbinger::revision revision; ///< configure
+  };
+  struct rebuild {
+    last_resort plan;
+    uint64_t number = 0; ///< whom to answer; 0: nobody
+    bool asked = false;  ///< a command of it is under way
+    time_point not_before{};
   };
   struct stray {
     time_point since;
@@ -172,6 +190,12 @@ private:
   void announce_promotion(const partition_row& row, work& w, time_point now, actions& out);
   void drop_strays(time_point now, actions& out);
   void run_drill(time_point now, actions& out);
+
+  // recovery_rebuild.cpp
+  void consider_rebuild(const partition_row& row, work& w, time_point now, actions& out);
+  void run_rebuild(const partition_row& row, work& w, rebuild& r, time_point now, actions& out);
+  void end_rebuild(const rebuild_report& report, uint64_t number, actions& out);
+  void rebuild_answered(const operation& op, const command_ended& ended, time_point now);
   std::optional<std::string> cause_for(const partition_row& row, const work& w,
                                        time_point now) const;
 
@@ -187,6 +211,7 @@ private:
   std::map<uint64_t, operation> operations_;
   outage_log outages_;
   std::optional<drill> drill_;
+  std::map<partition_id, rebuild> rebuilds_;
   uint64_t next_op_ = 1;
   time_point next_sweep_{};
   bool need_whole_ = false;

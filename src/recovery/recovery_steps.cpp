@@ -87,8 +87,12 @@ bool recovery_desk::settle(const partition_row& row, work& w, time_point now, ac
              : w.joining_since.erase(it);
   for (auto& id : row.joiners) w.joining_since.try_emplace(id, now);
   if (w.swapping) return true; // its end brings us here again
+  consider_rebuild(row, w, now, out);
   bool rest = true;
-  if (cause_for(row, w, now)) {
+  if (w.swapping) return true;
+  if (rebuilds_.contains(row.id)) {
+    rest = false;
+  } else if (cause_for(row, w, now)) {
     rest = change_primary(row, w, now, out);
   } else {
     w.change.reset();
@@ -144,14 +148,14 @@ void recovery_desk::give_up_primary(const partition_row& row, work& w, actions& 
     w.announced_unavailable = true;
     std::string members;
     for (auto& id : row.sync_set) members += (members.empty() ? "" : ", ") + id.value;
-    out.push_back(
-        raise{severity::alert,
-              "partition_unavailable",
-              to_string(row.id),
-              "no member of the sync set (" + members
-                  + ") can be reached: loss of primary and secondary at one instant needs "
-                    "escalation, which is not implemented; waiting for a member to come back",
-              {{"sync_set", members}, {"epoch", std::to_string(row.epoch.value)}}});
+    out.push_back(raise{
+        severity::alert,
+        "partition_unavailable",
+        to_string(row.id),
+        "no member of the sync set (" + members
+            + ") can be reached; waiting for one to come back. If none will: harbinger rebuild "
+            + to_string(row.id),
+        {{"sync_set", members}, {"epoch", std::to_string(row.epoch.value)}}});
   }
   if (row.primary.value.empty() || unopened(row) || !room()) return;
   auto next = row;

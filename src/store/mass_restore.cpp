@@ -2,6 +2,8 @@
 
 #include <unordered_map>
 
+#include "versions/fork_point.hpp"
+
 namespace harbinger {
 namespace {
 
@@ -172,6 +174,29 @@ result<mass_restored> rebuild(const mass_storage& mass, partition_store& store,
   return mass_restored{end->version, base, folded.entries, 0, end->bytes_read};
 }
 
+/// Appends what the log has after `at`, and compares digests at its end.
+result<mass_restored> replay_tail(const mass_storage& mass, partition_store& store,
+                                  partition_id partition, version at,
+                                  const std::atomic<bool>& stop) {
+  auto truth = mass.history(partition);
+  if (epoch_of(at.seq, truth) != epoch{} && !on_history(at, truth))
+    return fail(errc::diverged,
+                to_string(partition) + ": the log does not contain " + to_string(at));
+  tail_writer tail(store, partition, at);
+  auto end = mass.read_log(partition, at, [&](const log_entry& entry) -> result<void> {
+    if (stop) return fail(errc::cancelled);
+    return tail.add(entry);
+  });
+  if (!end) return tl::unexpected<error>(end.error());
+  if (auto flushed = tail.flush(); !flushed) return tl::unexpected<error>(flushed.error());
+  auto head = store.head(partition);
+  if (!head) return tl::unexpected<error>(head.error());
+  if (end->digest && end->version == head->version && *end->digest != head->digest)
+    return fail(errc::checksum,
+                to_string(partition) + ": the log's digest differs at " + to_string(end->version));
+  return mass_restored{end->version, at, tail.entries(), 0, end->bytes_read};
+}
+
 result<mass_restored> checkpoint_and_tail(const mass_storage& mass, partition_store& store,
                                           partition_id partition, copy_id copy,
                                           const std::atomic<bool>& stop) {
@@ -188,25 +213,32 @@ result<mass_restored> checkpoint_and_tail(const mass_storage& mass, partition_st
   auto base = store.finish_copy(partition, copy, point->last, digest::from_sums(point->digest),
                                 until(point->history, point->last), replica_state::copying);
   if (!base) return tl::unexpected<error>(base.error());
-  tail_writer tail(store, partition, point->last);
-  auto end = mass.read_log(partition, point->last, [&](const log_entry& entry) -> result<void> {
-    if (stop) return fail(errc::cancelled);
-    return tail.add(entry);
-  });
-  if (!end) return tl::unexpected<error>(end.error());
-  if (auto flushed = tail.flush(); !flushed) return tl::unexpected<error>(flushed.error());
-  auto head = store.head(partition);
-  if (!head) return tl::unexpected<error>(head.error());
-  if (end->digest && *end->digest != head->digest)
-    return fail(errc::checksum,
-                to_string(partition) + ": the log's digest differs at " + to_string(end->version));
-  if (auto stated = tail.flush(replica_state::following); !stated)
+  auto done = replay_tail(mass, store, partition, point->last, stop);
+  if (!done) return done;
+  tail_writer last(store, partition, done->version);
+  if (auto stated = last.flush(replica_state::following); !stated)
     return tl::unexpected<error>(stated.error());
-  return mass_restored{end->version, point->last, tail.entries(), out.rows(),
-                       end->bytes_read + point->size_bytes};
+  done->rows = out.rows();
+  done->bytes_read += point->size_bytes;
+  return done;
 }
 
 } // namespace
+
+result<mass_restored> replay_from_mass(const mass_storage& mass, partition_store& store,
+                                       partition_id partition, copy_id copy,
+                                       const std::atomic<bool>& stop) {
+  auto head = store.head(partition);
+  if (!head) return fail(errc::not_found, to_string(partition) + " is not here");
+  bool complete =
+      head->role == replica_role::copy
+      && (head->state == replica_state::following || head->state == replica_state::detached);
+  if (!complete || head->copy != copy)
+    return fail(errc::conflict, to_string(partition) + " is " + std::string(name_of(head->role))
+                                    + ", " + std::string(name_of(head->state)) + ", copy "
+                                    + std::to_string(head->copy.value));
+  return replay_tail(mass, store, partition, head->version, stop);
+}
 
 result<mass_restored> restore_from_mass(const mass_storage& mass, partition_store& store,
                                         partition_id partition, copy_id copy, restore_method method,

@@ -34,4 +34,12 @@ result<mass_restored> restore_from_mass(const mass_storage& mass, partition_stor
                                         partition_id partition, copy_id copy, restore_method method,
                                         const std::atomic<bool>& stop);
 
+/// Brings a complete copy (role copy, attempt `copy`) up to the end of the log in mass storage, its
+/// digest checked where the writer left one. not_found: no such copy; conflict: it is not complete,
+/// or of another attempt; diverged: the log's history does not contain its version; else as
+/// restore_from_mass. Repeating it changes nothing.
+result<mass_restored> replay_from_mass(const mass_storage& mass, partition_store& store,
+                                       partition_id partition, copy_id copy,
+                                       const std::atomic<bool>& stop);
+
 } // namespace harbinger

@@ -190,8 +190,7 @@ result<std::vector<mass_storage::listed>> mass_storage::list(partition_id partit
   return out;
 }
 
-/// As the writer of the newest epoch knew it: what it does not list never was, or lost.
-epoch_history mass_storage::newest_history(partition_id partition) const {
+epoch_history mass_storage::history(partition_id partition) const {
   epoch_history newest;
   auto consider = [&](const std::vector<listed>& files) {
     std::vector<const listed*> order;
@@ -237,7 +236,7 @@ result<std::vector<std::pair<mass_storage::listed, mass_file_header>>>
 mass_storage::checkpoints(partition_id partition) const {
   auto files = list(partition, mass_file_kind::checkpoint);
   if (!files) return tl::unexpected<error>(files.error());
-  auto truth = newest_history(partition);
+  auto truth = history(partition);
   std::vector<std::pair<listed, mass_file_header>> out;
   for (auto it = files->rbegin(); it != files->rend(); ++it) {
     auto in = mass_file_reader::open(it->path);
@@ -270,7 +269,7 @@ result<mass_storage::log_end> mass_storage::read_log(partition_id partition, ver
                                                      const entry_sink& sink) const {
   auto files = list(partition, mass_file_kind::log);
   if (!files) return tl::unexpected<error>(files.error());
-  log_end at{after, std::nullopt, newest_history(partition), 0};
+  log_end at{after, std::nullopt, history(partition), 0};
   std::optional<error> damage;
   uint64_t damage_last = 0;
   for (const auto& file : *files) {

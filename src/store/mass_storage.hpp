@@ -61,6 +61,9 @@ public:
   /// The newest version up to which the log here agrees with `mine` (a primary's own history);
   /// zero: nothing.
   result<version> flushed_up_to(partition_id partition, const epoch_history& mine) const;
+  /// As the writer of the newest epoch knew it: what it does not list never was, or lost. Empty:
+  /// nothing is here.
+  epoch_history history(partition_id partition) const;
   /// The newest readable header of a checkpoint on the true history; not_found.
   result<mass_file_header> newest_checkpoint(partition_id partition) const;
 
@@ -103,7 +106,6 @@ private:
   };
   result<std::vector<listed>> list(partition_id partition, mass_file_kind kind) const;
   std::string folder(partition_id partition) const;
-  epoch_history newest_history(partition_id partition) const;
   result<std::vector<std::pair<listed, mass_file_header>>>
   checkpoints(partition_id partition) const;
   result<void> read_segment(const listed& file, log_end& at, const entry_sink& sink) const;

@@ -210,6 +210,19 @@ BOOST_FIXTURE_TEST_CASE(a_cut_connection_heals, two_nodes) {
   expect_equal();
 }
 
+BOOST_FIXTURE_TEST_CASE(an_attempt_that_failed_and_was_withdrawn_is_no_longer_reported, two_nodes) {
+  cut = true; // nothing can be stored
+  start();
+  advance(milliseconds(60'000));
+  BOOST_REQUIRE(!row().failure.empty());
+  drop_replica withdrawn;
+  withdrawn.partition = part;
+  caf::anon_send(caf::actor_cast<copy_receiver_actor>(receiver),
+                 centre_command{wire::make_frame(7, withdrawn)});
+  advance(milliseconds(1000));
+  BOOST_TEST(target->node->copies.all().empty());
+}
+
 BOOST_FIXTURE_TEST_CASE(a_promoted_copy_is_let_alone, two_nodes) {
   write(10);
   start();

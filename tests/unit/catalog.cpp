@@ -147,6 +147,39 @@ BOOST_FIXTURE_TEST_CASE(rows_that_break_a_rule_are_refused, cluster) {
   BOOST_TEST((view.revision() == good.revision)); // nothing of it stayed
 }
 
+BOOST_FIXTURE_TEST_CASE(only_the_last_resort_makes_a_copy_the_primary, cluster) {
+  opened();
+  auto copy = node_id{"n6"};
+  row.copies = {{copy, copy_id{7}, true}};
+  commit(change());
+  row = *view.partition(row.id);
+  auto begun = row.history.back();
+  auto good = row;
+  good.primary = copy;
+  good.primary_life = view.node(copy)->life;
+  good.sync_set = {copy};
+  good.copies.clear();
+  good.epoch = epoch{row.epoch.value + 1};
+  good.history = {{good.epoch, begun.first_seq}}; // the copy holds nothing of the last epoch
+  auto expected = row.revision;
+  auto resort = [&](const partition_row& next, bool last_resort = true) {
+    return catalog::change(view, {expected, next, "", last_resort});
+  };
+  REFUSED(resort(good, false), errc::invalid_argument);
+  auto refuse = [&](auto damage) {
+    auto bad = good;
+    damage(bad);
+    REFUSED(resort(bad), errc::invalid_argument);
+  };
+  refuse([&](auto& r) { r.epoch = row.epoch; });
+  refuse([&](auto& r) { r.history = row.history; });
+  refuse([&](auto& r) { r.history.insert(r.history.begin(), begun); });
+  refuse([&](auto& r) { r.sync_set = row.sync_set, r.sync_set.push_back(copy); });
+  refuse([&](auto& r) { r.primary = row.primary, r.sync_set = {row.primary}; });
+  refuse([&](auto& r) { r.primary = node_id{}; });
+  BOOST_TEST(resort(good).has_value());
+}
+
 BOOST_FIXTURE_TEST_CASE(copy_becomes_joiner_then_sync_member, cluster) {
   opened();
   auto copy = node_id{"n6"};

@@ -341,6 +341,41 @@ BOOST_FIXTURE_TEST_CASE(young_segments_the_newest_and_those_under_a_damaged_chec
   BOOST_TEST(files("log-").size() == 1u); // the newest says up to where the log was written
 }
 
+BOOST_FIXTURE_TEST_CASE(a_complete_copy_gets_only_the_log_after_what_it_holds, cluster) {
+  write(30);
+  flush();
+  BOOST_REQUIRE(restore(restore_method::full_rebuild));
+  write(12);
+  flush();
+  auto replayed = replay_from_mass(*mass, *other, part, copy_id{1}, go_on);
+  BOOST_REQUIRE_MESSAGE(replayed, why(replayed));
+  BOOST_TEST(replayed->entries == 12u);
+  expect_equal();
+  BOOST_TEST(replay_from_mass(*mass, *other, part, copy_id{1}, go_on)->entries == 0u);
+  BOOST_CHECK(replay_from_mass(*mass, *other, part, copy_id{2}, go_on).error().code
+              == errc::conflict);
+  BOOST_CHECK(
+      replay_from_mass(*mass, *other, make_partition_id(1, 9), copy_id{1}, go_on).error().code
+      == errc::not_found);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_copy_of_a_tail_that_lost_is_not_replayed_onto, cluster) {
+  write(20);
+  flush();
+  BOOST_REQUIRE(restore(restore_method::full_rebuild));
+  store_write stray; // what a stale primary gave it
+  stray.partition = part;
+  stray.epoch = epoch{1};
+  stray.previous = head().version;
+  stray.entries.push_back({{epoch{1}, seq_no{21}}, {{op_kind::put, bytes{"lost"}, bytes{"x"}}}});
+  BOOST_REQUIRE(other->write_one(stray));
+  write(10, epoch{2});
+  flush();
+  auto refused = replay_from_mass(*mass, *other, part, copy_id{1}, go_on);
+  BOOST_REQUIRE(!refused);
+  BOOST_CHECK(refused.error().code == errc::diverged);
+}
+
 BOOST_AUTO_TEST_CASE(an_unwritable_directory_is_an_error) {
   auto opened = mass_storage::open("/proc/no-such-place");
   BOOST_REQUIRE(!opened);

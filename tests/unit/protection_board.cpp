@@ -199,6 +199,20 @@ BOOST_FIXTURE_TEST_CASE(a_copy_is_evicted_when_its_zone_is_long_gone, board_worl
   BOOST_TEST(count("prefetch_evicted") == 4u);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_partition_whose_whole_sync_set_died_at_once_is_restored, board_world) {
+  auto id = make_partition_id(1, 0);
+  set_state("n1", node_state::dead);
+  set_state("n2", node_state::dead); // both are still in the row: nobody was left to change it
+  board.restore({id, restore_method::checkpoint_tail});
+  for (int i = 0; i < 50; ++i) step();
+  BOOST_REQUIRE(row(0).copies.size() == 2u);
+  BOOST_TEST(prefetchers.size() == 2u);
+  for (auto& [key, order] : prefetchers) {
+    BOOST_CHECK(order.method == restore_method::checkpoint_tail);
+    BOOST_TEST(order.sources.empty());
+  }
+}
+
 BOOST_FIXTURE_TEST_CASE(a_restore_is_made_by_its_method_before_everything_else, board_world) {
   config.prefetch.concurrent_max = 1;
   risk("n1", 0.9);

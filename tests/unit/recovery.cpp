@@ -32,6 +32,8 @@ struct world {
   std::vector<raise> raised;
   std::vector<partition_id> wanted;
   std::optional<drill_report> drilled;
+  std::vector<result<rebuild_report>> rebuilt;
+  version in_mass; ///< up to where mass storage has the log of every partition
   bool caught_up_at_once = true;
   std::function<void()> before_swap = [] {};
   std::map<std::string, int> sent; ///< by message type
@@ -72,6 +74,7 @@ struct world {
       if (auto* r = std::get_if<raise>(&a)) raised.push_back(*r);
       if (auto* w = std::get_if<want_copy>(&a)) wanted.push_back(w->what.partition);
       if (auto* d = std::get_if<drill_ended>(&a)) drilled = d->report;
+      if (auto* r = std::get_if<rebuild_ended>(&a)) rebuilt.push_back(r->report);
     }
   }
   /// What a node answers; nothing: it is down.
@@ -107,6 +110,13 @@ struct world {
     if (auto* d = std::get_if<drop_replica>(&what)) {
       ++sent["drop"];
       node.replicas.erase(d->partition);
+      return std::optional<replica_report>{};
+    }
+    if (auto* p = std::get_if<replay_log>(&what)) {
+      ++sent["replay"];
+      auto it = node.replicas.find(p->partition);
+      if (it == node.replicas.end() || it->second.copy != p->copy) return fail(errc::not_found);
+      it->second.version = std::max(it->second.version, in_mass);
       return std::optional<replica_report>{};
     }
     auto& copy = std::get<start_copy>(what);
@@ -694,4 +704,144 @@ BOOST_AUTO_TEST_CASE(promises_hold_in_random_histories) {
                             "P2 at the end, seed " << seed);
     }
   }
+}
+
+// --- the last resort ---
+
+namespace {
+
+/// Partition 0 had 10 writes; a copy of it holds 7; mass storage has 9; both members are dead.
+struct world_of_a_lost_partition : world {
+  std::string a, b, keeper;
+
+  world_of_a_lost_partition() {
+    run(500);
+    a = row().primary.value, b = secondary();
+    write(id(), 10);
+    run(500);
+    keeper = copy_of(0);
+    nodes[keeper].replicas[id()].version = {row().epoch, seq_no{7}};
+    in_mass = {row().epoch, seq_no{9}};
+    run(500);
+    nodes[b].up = nodes[a].up = false;
+    lose(b);
+    lose(a);
+    run(1000);
+  }
+  void rebuild(bool accept_loss = true) {
+    take(desk->step(begin_rebuild{1, {id(), accept_loss}}, now));
+    run(2000);
+  }
+};
+
+} // namespace
+
+BOOST_FIXTURE_TEST_CASE(what_is_lost_for_good_waits_until_an_operator_accepts_the_loss,
+                        world_of_a_lost_partition) {
+  run(60'000);
+  BOOST_TEST(row().primary.value == "");
+  rebuild(false);
+  BOOST_TEST(row().primary.value == "");
+  BOOST_REQUIRE(rebuilt.size() == 1u);
+  auto told = to_string(rebuilt[0].error());
+  BOOST_TEST(told.find("the copy on " + keeper + " at 2:7") != std::string::npos);
+  BOOST_TEST(told.find("last heard at 2:10") != std::string::npos);
+  BOOST_TEST(told.find("accept-loss") != std::string::npos);
+}
+
+BOOST_FIXTURE_TEST_CASE(the_best_copy_gets_the_log_from_mass_storage_and_then_serves,
+                        world_of_a_lost_partition) {
+  auto before = row().epoch;
+  rebuild();
+  BOOST_REQUIRE(rebuilt.size() == 1u);
+  BOOST_REQUIRE(rebuilt[0]);
+  BOOST_TEST(rebuilt[0]->rebuilt);
+  BOOST_TEST(rebuilt[0]->node.value == keeper);
+  BOOST_TEST((rebuilt[0]->version == in_mass));
+  BOOST_TEST(rebuilt[0]->text.find("1 batches or more are lost") != std::string::npos);
+  BOOST_TEST(row().primary.value == keeper);
+  BOOST_TEST(row().epoch > before);
+  BOOST_TEST((row().history.back().first_seq == seq_no{10}));
+  BOOST_TEST((nodes[keeper].replicas[id()].role == replica_role::primary));
+  BOOST_TEST(events("partition_rebuilt") == 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(an_epoch_that_began_after_what_is_left_is_cut_from_the_history, world) {
+  run(500);
+  write(id(), 10);
+  run(500);
+  auto keeper = copy_of(0, false); // not ready: it does not join
+  nodes[keeper].replicas[id()].version = {row().epoch, seq_no{7}};
+  auto first = row().primary.value;
+  nodes[first].up = false;
+  lose(first); // a new epoch begins at 11, of which the copy has nothing
+  auto second = row().primary.value;
+  auto in_between = row().epoch;
+  BOOST_REQUIRE(second != first);
+  nodes[second].up = false;
+  lose(second);
+  run(1000);
+  take(desk->step(begin_rebuild{1, {id(), true}}, now));
+  run(2000);
+  BOOST_REQUIRE(row().primary.value == keeper);
+  for (auto& e : row().history) BOOST_TEST((e.epoch != in_between));
+  BOOST_TEST((row().history.back().first_seq == seq_no{8}));
+  BOOST_TEST(row().epoch > in_between);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_member_that_comes_back_ends_a_rebuild_and_nothing_is_lost,
+                        world_of_a_lost_partition) {
+  nodes[keeper].up = false; // does not answer, is not dead either
+  take(desk->step(begin_rebuild{1, {id(), true}}, now));
+  run(500);
+  BOOST_TEST(row().primary.value == "");
+  auto member = row().sync_set.front().value;
+  join(member, incarnation{2});
+  run(1000);
+  BOOST_TEST(row().primary.value == member);
+  BOOST_REQUIRE(rebuilt.size() == 1u);
+  BOOST_TEST(!rebuilt[0]->rebuilt);
+  BOOST_TEST(rebuilt[0]->text.find("is back") != std::string::npos);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_partition_that_is_not_lost_is_not_rebuilt, world) {
+  run(500);
+  write(id(), 10);
+  copy_of(0);
+  lose(secondary());
+  take(desk->step(begin_rebuild{1, {id(), true}}, now));
+  take(desk->step(begin_rebuild{2, {make_partition_id(9, 9), true}}, now));
+  BOOST_REQUIRE(rebuilt.size() == 2u);
+  BOOST_TEST((rebuilt[0].error().code == errc::conflict));
+  BOOST_TEST((rebuilt[1].error().code == errc::unknown_partition));
+}
+
+BOOST_FIXTURE_TEST_CASE(without_a_copy_one_from_mass_storage_is_asked_for, world) {
+  run(500);
+  write(id(), 10);
+  auto a = row().primary.value, b = secondary();
+  nodes[a].up = nodes[b].up = false;
+  lose(b);
+  lose(a);
+  run(1000);
+  wanted.clear();
+  take(desk->step(begin_rebuild{1, {id(), true}}, now));
+  run(3000);
+  BOOST_TEST(std::count(wanted.begin(), wanted.end(), id()) >= 2);
+  in_mass = {row().epoch, seq_no{9}};
+  auto keeper = copy_of(0, false); // what the prefetch coordinator had made, never marked ready
+  nodes[keeper].replicas[id()].version = in_mass;
+  run(3000);
+  BOOST_TEST(row().primary.value == keeper);
+}
+
+BOOST_FIXTURE_TEST_CASE(the_setting_rebuilds_without_being_asked_after_its_time,
+                        world_of_a_lost_partition) {
+  settings.rebuild_after_s = 30;
+  desk->configure(settings);
+  run(20'000);
+  BOOST_TEST(row().primary.value == "");
+  run(15'000);
+  BOOST_TEST(row().primary.value == keeper);
+  BOOST_TEST(events("partition_rebuilt") == 1u);
 }

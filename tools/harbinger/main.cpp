@@ -78,6 +78,10 @@ void add_listings(CLI::App& app, common_options& common, job& todo) {
                       "get [KEY] | set KEY VALUE | rollback | reload | journal");
   add_console_command(app, common, todo, "volume", "create a volume",
                       "create NAME PARTITIONS [REPLICAS]");
+  add_console_command(
+      app, common, todo, "rebuild",
+      "serve a partition again whose sync set is gone, from a copy and mass storage",
+      "PARTITION [accept-loss]");
   add_console_command(app, common, todo, "drill", "restore secondaries by hand, to measure it",
                       "pull|checkpoint_tail|full_rebuild PARTITION...");
 }
