@@ -12,6 +12,7 @@
 #include "messages/data.hpp"
 #include "net/reactor.hpp"
 #include "wire/codec.hpp"
+#include "tests/support/stepped_scheduler.hpp"
 
 using namespace harbinger;
 
@@ -84,9 +85,8 @@ struct centre {
   std::string dir = (std::filesystem::temp_directory_path() / "harbinger_centre_").string()
                     + std::to_string(::getpid());
   caf::actor_system_config cfg;
-  caf::actor_system sys{(cfg.set("scheduler.policy", caf::atom("testing")), cfg)};
-  caf::scheduler::test_coordinator& sched =
-      dynamic_cast<caf::scheduler::test_coordinator&>(sys.scheduler());
+  caf::actor_system sys{cfg.load<testing::stepped_scheduler>()};
+  testing::stepped_scheduler& sched = testing::stepped_scheduler::of(sys);
   caf::scoped_actor self{sys, true};
   context_ptr ctx = std::make_shared<context>();
   std::string endpoint;
@@ -130,9 +130,7 @@ struct centre {
     auto handle = ctx->names.find(name);
     if (!handle) return;
     ctx->names.erase(name, handle);
-    caf::anon_send_exit(handle, caf::exit_reason::kill);
-    handle = nullptr;
-    sched.run();
+    BOOST_CHECK_MESSAGE(sched.kill(handle), name << " does not end");
   }
   void advance(uint32_t ms) {
     for (uint32_t t = 0; t < ms; t += 50) {
@@ -156,7 +154,7 @@ struct centre {
   Reply ask(const char* name, Message message) {
     auto pending = self->request(caf::actor_cast<Interface>(ctx->names.find(name)), seconds(1),
                                  std::move(message));
-    sched.run();
+    BOOST_REQUIRE_MESSAGE(sched.run_until_mail(self), name << " does not answer");
     std::optional<Reply> out;
     pending.receive([&](const Reply& reply) { out = reply; },
                     [&](caf::error& e) { BOOST_FAIL(sys.render(e)); });
@@ -258,11 +256,10 @@ BOOST_FIXTURE_TEST_CASE(commands_reach_their_node_and_time_out_without_an_answer
 BOOST_FIXTURE_TEST_CASE(second_bridge_on_the_same_address_quits, centre) {
   auto second = sys.spawn(head_node_bridge, ctx);
   self->monitor(second);
-  sched.run();
+  BOOST_REQUIRE(sched.run_until_mail(self));
   bool down = false;
   self->receive(
-      [&](const caf::down_msg& m) { down = m.reason == caf::exit_reason::unhandled_exception; },
-      caf::after(seconds(5)) >> [] {});
+      [&](const caf::down_msg& m) { down = m.reason == caf::exit_reason::unhandled_exception; });
   BOOST_TEST(down);
 }
 

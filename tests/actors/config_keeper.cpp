@@ -3,12 +3,12 @@
 #include <filesystem>
 #include <fstream>
 
-#include <caf/scheduler/test_coordinator.hpp>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
 #include "actors/config_keeper.hpp"
 #include "actors/names.hpp"
+#include "tests/support/stepped_scheduler.hpp"
 
 using namespace harbinger;
 
@@ -29,10 +29,9 @@ zone_manager_actor::behavior_type follower(zone_manager_actor::stateful_pointer<
 
 struct deterministic {
   caf::actor_system_config cfg;
-  caf::actor_system sys{(cfg.set("scheduler.policy", caf::atom("testing")), cfg)};
+  caf::actor_system sys{cfg.load<testing::stepped_scheduler>()};
   caf::scoped_actor self{sys, true};
-  caf::scheduler::test_coordinator& sched =
-      dynamic_cast<caf::scheduler::test_coordinator&>(sys.scheduler());
+  testing::stepped_scheduler& sched = testing::stepped_scheduler::of(sys);
   context_ptr ctx = std::make_shared<context>();
   std::filesystem::path directory = std::filesystem::temp_directory_path()
                                     / ("harbinger-test-keeper-" + std::to_string(::getpid()));

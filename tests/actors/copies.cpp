@@ -16,6 +16,7 @@
 #include "actors/node/snapshot_server.hpp"
 #include "store/mass_storage.hpp"
 #include "wire/codec.hpp"
+#include "tests/support/stepped_scheduler.hpp"
 
 using namespace harbinger;
 namespace fs = std::filesystem;
@@ -50,9 +51,8 @@ struct two_nodes {
   std::string root =
       (fs::temp_directory_path() / ("hb-copies-" + std::to_string(::getpid()))).string();
   caf::actor_system_config cfg;
-  caf::actor_system sys{(cfg.set("scheduler.policy", caf::atom("testing")), cfg)};
-  caf::scheduler::test_coordinator& sched =
-      dynamic_cast<caf::scheduler::test_coordinator&>(sys.scheduler());
+  caf::actor_system sys{cfg.load<testing::stepped_scheduler>()};
+  testing::stepped_scheduler& sched = testing::stepped_scheduler::of(sys);
   context_ptr source = make_node("source"), target = make_node("target");
   std::vector<wire::frame> replies;
   bool cut = false;
@@ -85,8 +85,8 @@ struct two_nodes {
   ~two_nodes() {
     for (auto& ctx : {source, target})
       for (auto& [name, handle] : ctx->names.all()) {
-        caf::anon_send_exit(handle, caf::exit_reason::kill);
         ctx->names.erase(name, handle);
+        BOOST_CHECK_MESSAGE(sched.kill(handle), name << " does not end");
       }
     receiver = nullptr;
     sched.run();
@@ -186,8 +186,7 @@ BOOST_FIXTURE_TEST_CASE(a_killed_receiver_goes_on_after_the_command_is_repeated,
   BOOST_CHECK(copy_head().state == replica_state::copying);
   BOOST_TEST(copy_head().chunks > 5u);
   auto cursor = copy_head().cursor;
-  caf::anon_send_exit(receiver, caf::exit_reason::kill);
-  sched.run();
+  BOOST_REQUIRE(sched.kill(receiver));
   spawn_receiver();
   sched.run();
   command.rate_bytes_per_s = 0;
@@ -317,8 +316,7 @@ BOOST_FIXTURE_TEST_CASE(a_restarted_flusher_goes_on_where_the_directory_ends, tw
     auto flusher = caf::actor_cast<caf::actor>(sys.spawn(mass_flusher, source));
     write(10);
     advance(milliseconds(1100));
-    caf::anon_send_exit(flusher, caf::exit_reason::kill);
-    sched.run();
+    BOOST_REQUIRE(sched.kill(flusher));
   }
   uint64_t entries = 0;
   auto end = source->node->mass->read_log(part, {}, [&](const log_entry&) -> result<void> {

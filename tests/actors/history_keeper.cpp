@@ -6,6 +6,7 @@
 #include "actors/history_keeper.hpp"
 #include "actors/names.hpp"
 #include "actors/telemetry_ingestor.hpp"
+#include "tests/support/stepped_scheduler.hpp"
 #include "tests/support/temp_dir.hpp"
 
 using namespace harbinger;
@@ -38,10 +39,9 @@ struct history_stage {
   std::shared_ptr<settings> config = std::make_shared<settings>();
   int64_t wall_ms = begin_ms;
   caf::actor_system_config cfg;
-  caf::actor_system sys{(cfg.set("scheduler.policy", caf::atom("testing")), cfg)};
+  caf::actor_system sys{cfg.load<testing::stepped_scheduler>()};
   caf::scoped_actor self{sys, true};
-  caf::scheduler::test_coordinator& sched =
-      dynamic_cast<caf::scheduler::test_coordinator&>(sys.scheduler());
+  testing::stepped_scheduler& sched = testing::stepped_scheduler::of(sys);
   std::shared_ptr<const std::vector<metric_spec>> metrics =
       std::make_shared<const std::vector<metric_spec>>(
           std::vector<metric_spec>{{"process.rss_ratio", metric_kind::gauge}});

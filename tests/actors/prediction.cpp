@@ -16,6 +16,7 @@
 #include "actors/telemetry_bridge.hpp"
 #include "actors/telemetry_ingestor.hpp"
 #include "history/history_file.hpp"
+#include "tests/support/stepped_scheduler.hpp"
 #include "tests/support/synthetic_runs.hpp"
 
 using namespace harbinger;
@@ -55,10 +56,9 @@ struct prediction_stage {
       fs::temp_directory_path() / ("harbinger-prediction-" + std::to_string(::getpid()));
   int64_t wall_ms = testing::run_maker::begin_ms;
   caf::actor_system_config cfg;
-  caf::actor_system sys{(cfg.set("scheduler.policy", caf::atom("testing")), cfg)};
+  caf::actor_system sys{cfg.load<testing::stepped_scheduler>()};
   caf::scoped_actor self{sys, true};
-  caf::scheduler::test_coordinator& sched =
-      dynamic_cast<caf::scheduler::test_coordinator&>(sys.scheduler());
+  testing::stepped_scheduler& sched = testing::stepped_scheduler::of(sys);
 
   prediction_stage() {
     fs::create_directories(directory);
@@ -139,7 +139,7 @@ struct prediction_stage {
                            std::vector<std::string> words = {}) {
     result<std::string> out = fail(errc::timeout);
     self->send(ctx->names.find(name), show_request{std::move(topic), std::move(words)});
-    sched.run();
+    BOOST_REQUIRE_MESSAGE(sched.run_until_mail(self), name << " does not answer");
     self->receive([&](const show_reply& r) { out = r.document; });
     return out;
   }

@@ -1,11 +1,10 @@
 #include <boost/test/unit_test.hpp>
 
-#include <caf/scheduler/test_coordinator.hpp>
-
 #include <nlohmann/json.hpp>
 
 #include "actors/supervisor.hpp"
 #include "actors/tree.hpp"
+#include "tests/support/stepped_scheduler.hpp"
 
 using namespace harbinger;
 
@@ -33,10 +32,9 @@ fragile_actor::behavior_type hopeless(fragile_actor::stateful_pointer<fragile_st
 
 struct deterministic {
   caf::actor_system_config cfg;
-  caf::actor_system sys{(cfg.set("scheduler.policy", caf::atom("testing")), cfg)};
+  caf::actor_system sys{cfg.load<testing::stepped_scheduler>()};
   caf::scoped_actor self{sys, true};
-  caf::scheduler::test_coordinator& sched =
-      dynamic_cast<caf::scheduler::test_coordinator&>(sys.scheduler());
+  testing::stepped_scheduler& sched = testing::stepped_scheduler::of(sys);
   context_ptr ctx = std::make_shared<context>();
   caf::actor root;
 

@@ -151,7 +151,7 @@ BOOST_FIXTURE_TEST_CASE(a_node_s_console_knows_its_node_and_its_own_commands, co
   ctx->life = incarnation{7};
   config->node.id = node_id{"n4"};
   start(names::console, console);
-  auto status = nlohmann::json::parse(ask({"status"}).value());
+  auto status = nlohmann::json::parse(ask_anew({"status"}).value());
   BOOST_TEST(status["node"] == "n4");
   BOOST_TEST(status["incarnation"] == 7);
   BOOST_TEST(refusal({"zones"})
@@ -166,7 +166,7 @@ BOOST_FIXTURE_TEST_CASE(a_killed_console_answers_on_the_same_path_again, console
   start(names::console, console);
   BOOST_TEST(socket_mode() == 0600u);
   model->silent = false;
-  BOOST_TEST(ask({"model"}).value() == "model"); // on the connection that was there before
+  BOOST_TEST(ask_anew({"model"}).value() == "model"); // by the socket that was there before
 }
 
 BOOST_FIXTURE_TEST_CASE(a_console_can_be_killed_through_itself, console_stage) {
@@ -174,11 +174,12 @@ BOOST_FIXTURE_TEST_CASE(a_console_can_be_killed_through_itself, console_stage) {
   auto root = sys.spawn(supervisor, ctx,
                         supervisor_plan{"root", {}, {child(names::console, ctx, console)}});
   BOOST_REQUIRE(eventually([&] { return static_cast<bool>(ctx->names.find(names::console)); }));
+  BOOST_REQUIRE(ask_anew({"tree"}));
   auto before = ctx->names.find(names::console);
   BOOST_TEST(ask({"kill", names::console}).value() == R"({"killed":"console"})");
   advance(milliseconds(50));
   BOOST_TEST((ctx->names.find(names::console) != before));
-  auto tree = ask({"tree"});
+  auto tree = ask_anew({"tree"});
   BOOST_REQUIRE(tree);
   auto row = nlohmann::json::parse(*tree)["rows"][1];
   BOOST_TEST(row[0] == names::console);

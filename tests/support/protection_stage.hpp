@@ -6,6 +6,8 @@
 #include <map>
 #include <set>
 
+#include <boost/test/unit_test.hpp>
+
 #include "actors/context.hpp"
 #include "actors/names.hpp"
 #include "actors/partition_prefetcher.hpp"
@@ -14,6 +16,7 @@
 #include "actors/version_synchronizer.hpp"
 #include "actors/zone_manager.hpp"
 #include "wire/codec.hpp"
+#include "tests/support/stepped_scheduler.hpp"
 
 namespace harbinger::test {
 
@@ -35,10 +38,9 @@ struct protection_stage {
   std::shared_ptr<stage_props> props = std::make_shared<stage_props>();
   context_ptr ctx = std::make_shared<context>();
   std::shared_ptr<settings> config = std::make_shared<settings>();
-  caf::actor_system sys{(cfg.set("scheduler.policy", caf::atom("testing")), cfg)};
+  caf::actor_system sys{cfg.load<testing::stepped_scheduler>()};
   caf::scoped_actor self{sys, true};
-  caf::scheduler::test_coordinator& sched =
-      dynamic_cast<caf::scheduler::test_coordinator&>(sys.scheduler());
+  testing::stepped_scheduler& sched = testing::stepped_scheduler::of(sys);
 
   protection_stage() {
     sched.clock().current_time += std::chrono::hours(1);
@@ -169,7 +171,7 @@ struct protection_stage {
     auto target = ctx->names.find(name);
     auto request =
         self->request(target, std::chrono::seconds(1), show_request{topic, std::move(words)});
-    sched.run();
+    BOOST_REQUIRE_MESSAGE(sched.run_until_mail(self), name << " does not answer");
     request.receive([&](const show_reply& reply) { document = reply.document; },
                     [](const caf::error&) {});
     return document;

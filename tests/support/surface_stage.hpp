@@ -7,11 +7,9 @@
 #include <fstream>
 #include <mutex>
 #include <sstream>
-#include <thread>
 
 #include <arpa/inet.h>
 #include <boost/test/unit_test.hpp>
-#include <caf/scheduler/test_coordinator.hpp>
 #include <nlohmann/json.hpp>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -27,6 +25,7 @@
 #include "messages/catalog.hpp"
 #include "net/requester.hpp"
 #include "wire/codec.hpp"
+#include "tests/support/stepped_scheduler.hpp"
 
 namespace harbinger::testing {
 
@@ -132,9 +131,8 @@ struct surface_stage {
   std::filesystem::path directory = std::filesystem::temp_directory_path()
                                     / ("harbinger-test-surface-" + std::to_string(::getpid()));
   caf::actor_system_config cfg;
-  caf::actor_system sys{(cfg.set("scheduler.policy", caf::atom("testing")), cfg)};
-  caf::scheduler::test_coordinator& sched =
-      dynamic_cast<caf::scheduler::test_coordinator&>(sys.scheduler());
+  caf::actor_system sys{cfg.load<stepped_scheduler>()};
+  stepped_scheduler& sched = stepped_scheduler::of(sys);
   caf::scoped_actor self{sys, true};
   context_ptr ctx = std::make_shared<context>();
   std::shared_ptr<settings> config = std::make_shared<settings>();
@@ -171,17 +169,15 @@ struct surface_stage {
     auto handle = ctx->names.find(name);
     if (!handle) return;
     ctx->names.erase(name, handle);
-    caf::anon_send_exit(handle, caf::exit_reason::kill);
-    sched.run();
+    BOOST_CHECK_MESSAGE(sched.kill(handle), name << " does not end");
   }
   /// Why a child that is started now ends at once.
   std::string end_of(const child_plan& plan) {
     auto started = plan.start(sys);
     self->monitor(started);
-    sched.run();
-    std::string reason = "still there";
-    self->receive([&](const caf::down_msg& down) { reason = sys.render(down.reason); },
-                  caf::after(seconds(5)) >> [] {});
+    if (!sched.run_until_mail(self)) return "still there";
+    std::string reason;
+    self->receive([&](const caf::down_msg& down) { reason = sys.render(down.reason); });
     return reason;
   }
   void advance(duration time) {
@@ -190,13 +186,8 @@ struct surface_stage {
   }
   /// Real sockets: gives them real time until the condition holds; the actors' clock stands still.
   template <class Condition>
-  bool eventually(Condition condition) {
-    for (int i = 0; i < 5000; ++i) {
-      sched.run();
-      if (condition()) return true;
-      std::this_thread::sleep_for(milliseconds(2));
-    }
-    return false;
+  bool eventually(Condition condition, size_t turns = stepped_scheduler::turns_max) {
+    return sched.run_until(condition, turns);
   }
   template <class Interface, class Message>
   void tell(const char* name, Message message) {
@@ -213,7 +204,7 @@ struct surface_stage {
                            std::vector<std::string> words = {}) {
     auto pending =
         self->request(ctx->names.find(name), seconds(1), show_request{topic, std::move(words)});
-    sched.run();
+    BOOST_REQUIRE_MESSAGE(sched.run_until_mail(self), name << " does not answer");
     result<std::string> answer = fail(errc::timeout);
     pending.receive([&](const show_reply& reply) { answer = reply.document; },
                     [&](caf::error& e) { BOOST_FAIL(sys.render(e)); });
@@ -247,19 +238,28 @@ struct console_stage : surface_stage {
     person.emplace(std::move(*connected));
   }
   /// The answer to what was sent as `id`; an error without an id is meant for it too.
-  result<std::string> answer_to(uint64_t id) {
+  result<std::string> answer_to(uint64_t id, size_t turns = stepped_scheduler::turns_max) {
     result<std::string> answer = fail(errc::internal, "no answer came at all");
-    eventually([&] {
-      auto frame = person->receive(duration::zero());
-      while (frame && frame->id != id && frame->id != 0) frame = person->receive(duration::zero());
-      if (!frame) return false;
-      auto reply = wire::read_frame<console_reply>(*frame);
-      if (reply)
-        answer = std::move(reply->document);
-      else
-        answer = tl::unexpected<error>(reply.error());
-      return true;
-    });
+    eventually(
+        [&] {
+          auto frame = person->receive(duration::zero());
+          while (frame && frame->id != id && frame->id != 0)
+            frame = person->receive(duration::zero());
+          if (!frame) return false;
+          auto reply = wire::read_frame<console_reply>(*frame);
+          if (reply)
+            answer = std::move(reply->document);
+          else
+            answer = tl::unexpected<error>(reply.error());
+          return true;
+        },
+        turns);
+    return answer;
+  }
+  /// After a restart, for what is not refused: a question may go down with the old connection.
+  result<std::string> ask_anew(const words& line) {
+    result<std::string> answer = fail(errc::internal, "not asked");
+    for (int i = 0; i < 10 && !answer; ++i) answer = answer_to(person->send(line_frame(line)), 500);
     return answer;
   }
   result<std::string> ask(words line) { return answer_to(person->send(line_frame(line))); }
