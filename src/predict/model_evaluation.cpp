@@ -76,7 +76,7 @@ result<report_model> judge_horizon(const model& with, size_t h, const history& f
   question q;
   q.horizon_ms = static_cast<int64_t>(machine.horizon_s * 1000);
   q.threshold = machine.threshold;
-  q.step_ms = options.every_ms;
+  q.step_ms = options.rows.every_ms;
   q.bootstrap.seed = options.seed;
   out.name = std::string(machine.machine->kind()) + ' ' + duration_text(q.horizon_ms);
   out.chosen = h == with.primary_index();
@@ -133,8 +133,8 @@ result<report> evaluate_model(const model& with, const history& from,
                               const model_evaluation_options& given, const study_progress& tell) {
   auto options = given;
   auto learned = report_of(with);
-  if (options.every_ms == 0)
-    options.every_ms =
+  if (options.rows.every_ms == 0)
+    options.rows.every_ms =
         learned.value("every_ms", static_cast<int64_t>(with.primary().horizon_s * 1000));
   auto missing = lacking(with.schema(), from);
   if (auto all = inputs_of(with.schema()).size(); 2 * missing.size() > all)
@@ -142,18 +142,19 @@ result<report> evaluate_model(const model& with, const history& from,
                                        + " of the model's " + std::to_string(all)
                                        + " inputs: " + listed(missing));
   auto longest_ms = static_cast<int64_t>(with.horizons().back().horizon_s * 1000);
-  auto rows = make_examples(from, with.shared_schema(), with.scales(),
-                            {options.every_ms, options.phase_ms, options.healthy_share, longest_ms},
-                            [&](double done) {
-                              if (tell) tell("features", done);
-                            });
+  auto rows = make_examples(
+      from, with.shared_schema(), with.scales(),
+      {options.rows.every_ms, options.rows.phase_ms, options.rows.healthy_share, longest_ms},
+      [&](double done) {
+        if (tell) tell("features", done);
+      });
   if (!rows) return tl::unexpected<error>(rows.error());
   std::vector<size_t> wanted;
   for (size_t i = 0; i < rows->size(); ++i)
     if (rows->time_ms[i] >= options.from_ms) wanted.push_back(i);
   if (wanted.empty()) return fail(errc::invalid_argument, "no rows from that time on");
   auto said = probabilities(with, *rows, wanted, tell);
-  auto d = deal(from, *rows, options.machine, options.group);
+  auto d = deal(from, *rows, options.rows.machine, options.rows.group);
   auto out = begin_report(with, from, *rows, options, wanted.size());
   out.notes = notes_of(with, from, *rows, wanted, learned);
   for (size_t h = 0; h < with.horizons().size(); ++h) {

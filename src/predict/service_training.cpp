@@ -45,10 +45,10 @@ challenge_options options_of(const settings& s) {
   for (double h : p.more_horizons_s) t.horizons_ms.push_back(std::llround(1000 * h));
   t.windows_s = p.windows_s;
   t.stale_after_s = p.stale_after_s;
-  t.every_ms =
+  t.rows.every_ms =
       std::max<int64_t>(p.scoring_ms, std::llround(1000 * p.horizon_s / decisions_a_horizon));
   t.rule = validation_rule::groups;
-  t.machine = "run";
+  t.rows.machine = "run";
   t.cause = "trouble";
   t.warning_at = s.zones.enter_at;
   t.study.kinds = p.models;

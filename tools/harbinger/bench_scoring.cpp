@@ -30,9 +30,9 @@ result<model> model_of(const history& campaign, const char* kind) {
   options.horizons_ms = {static_cast<int64_t>(1000 * scales.horizon_s)};
   options.windows_s = scales.windows_s;
   options.stale_after_s = scales.stale_after_s;
-  options.every_ms = 500;
+  options.rows.every_ms = 500;
   options.rule = validation_rule::groups;
-  options.machine = "run";
+  options.rows.machine = "run";
   options.cause = "trouble";
   options.study.kinds = {kind};
   options.study.evaluations = 1;
