@@ -67,8 +67,7 @@ result<outcome> run_kind(const history& from, const examples& rows, const dealin
   outcome out;
   out.kind = kind;
   out.test = judged_examples(from, d);
-  for (size_t n = 0; n < from.nodes.size(); ++n)
-    out.validation.machines.push_back({from.nodes[n].id.value, d.machine[n], ""});
+  out.validation.machines = out.test.rows.machines;
   std::vector<double> thresholds;
   for (size_t f = 0; f < folds.size(); ++f) {
     auto split =

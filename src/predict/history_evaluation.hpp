@@ -35,9 +35,9 @@ struct evaluation_options {
   std::string command_line; ///< for the report
 };
 
-/// The kinds in their order, the best on validation marked as chosen. invalid_argument with the
-/// reason when the history has too little of something; a kind that can not be learned is left out
-/// and a note says why.
+/// The kinds in their order, the one that choose_kind takes marked as chosen. invalid_argument with
+/// the reason when the history has too little of something; a kind that can not be learned is left
+/// out and a note says why.
 result<report> evaluate_history(const history& from, const evaluation_options& options,
                                 const study_progress& tell = {});
 

@@ -33,9 +33,9 @@ struct training_options {
   study_options study; ///< its horizon is not used
 };
 
-/// For each horizon every kind is tried, and of those whose average precision on validation is
-/// within one standard error of the best the simplest is taken (Breiman et al. 1984; in the order
-/// of scorer_kinds).
+/// For each horizon every kind is tried, and of those that the best leads, in average precision on
+/// validation, by no more than a standard error of the lead the simplest is taken (choose_kind of
+/// study.hpp; in the order of scorer_kinds).
 /// `schema`: which features; null: history_schema(from).
 ///
 /// The report (JSON) says on what it was trained (history, nodes, rows, failures, from and until
