@@ -2,7 +2,9 @@
 
 #include <fstream>
 
+#include "core/listed.hpp"
 #include "history/time_text.hpp"
+#include "predict/scorer.hpp"
 
 namespace harbinger {
 
@@ -60,7 +62,7 @@ void add_learning(CLI::App& app, learning_options& to) {
   app.add_option("--group", to.rows.group, "attribute that names a group (default: the fleet)");
   app.add_option("--machine", to.rows.machine,
                  "attribute whose nodes stay together (default: each node for itself)");
-  app.add_option("--models", to.study.kinds, "logistic, forest, network, boosting")->delimiter(',');
+  app.add_option("--models", to.study.kinds, listed(predict::scorer_kinds()))->delimiter(',');
   app.add_option("--search", to.study.evaluations,
                  "tries of hyper-parameters a model; 1: the usual ones")
       ->check(CLI::Range(1, 1000))
