@@ -10,6 +10,7 @@
 #include "app/cluster.hpp"
 #include "app/load.hpp"
 #include "app/observers.hpp"
+#include "app/quick_settings.hpp"
 #include "app/trouble_driver.hpp"
 
 namespace harbinger {
@@ -411,27 +412,6 @@ result<> demo_run::verify() {
 }
 
 } // namespace
-
-std::map<std::string, std::string> quick_central_settings() {
-  char horizon[32];
-  std::snprintf(horizon, sizeof horizon, "%.1f", quick_horizon_s);
-  return {
-      {"control.heartbeat_ms", "100"},     {"control.report_ms", "200"},
-      {"prediction.horizon_s", horizon},   {"prediction.scoring_ms", "500"},
-      {"prediction.stale_after_s", "3.0"}, {"prediction.windows_s", "[3.0, 10.0, 40.0]"},
-      {"zones.minimum_stay_s", "8.0"},     {"zones.share_max", "0.34"},
-      {"zones.domains", "[\"rack\"]"},     {"prefetch.keep_after_zone_s", "60.0"},
-  };
-}
-
-std::map<std::string, std::string> quick_node_settings() {
-  return {
-      {"telemetry.sample_ms", "200"},
-      {"telemetry.publish_ms", "200"},
-      {"mass_storage.flush_ms", "500"},
-      {"mass_storage.checkpoint_s", "10"},
-  };
-}
 
 result<demo_report> run_demo(const demo_options& options) { return demo_run(options).run(); }
 

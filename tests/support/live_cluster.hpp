@@ -10,8 +10,8 @@
 #include <boost/test/unit_test.hpp>
 
 #include "app/cluster.hpp"
-#include "app/demo.hpp"
 #include "app/load.hpp"
+#include "app/quick_settings.hpp"
 
 namespace harbinger::testing {
 
