@@ -70,6 +70,15 @@ struct live_cluster {
     BOOST_REQUIRE_MESSAGE(seen, node << " did not become " << name_of(state));
   }
 
+  /// The node's process is gone and the centre knows. Its name.
+  std::string kill(size_t node) {
+    auto& victim = cluster->nodes()[node];
+    victim.daemon.signal(SIGKILL);
+    BOOST_REQUIRE(victim.daemon.wait(seconds(5)).has_value());
+    require_state(victim.name, node_state::dead);
+    return victim.name;
+  }
+
   load_options traffic() const {
     load_options options;
     options.control_endpoint = cluster->control_endpoint();
