@@ -6,9 +6,9 @@
 
 #include "app/campaign_history.hpp"
 #include "app/cluster.hpp"
-#include "app/demo.hpp"
 #include "app/load.hpp"
 #include "app/observers.hpp"
+#include "app/quick_settings.hpp"
 #include "app/trouble_driver.hpp"
 #include "history/journal.hpp"
 

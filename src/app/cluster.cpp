@@ -76,16 +76,14 @@ result<std::unique_ptr<cluster>> cluster::prepare(const cluster_options& options
   std::unique_ptr<cluster> made(new cluster);
   made->options_ = options;
   if (made->options_.programs.empty()) made->options_.programs = own_directory();
-  std::error_code code;
   if (options.directory.empty()) {
-    const char* base = std::getenv("TMPDIR");
-    std::string pattern =
-        std::string{base != nullptr && *base != '\0' ? base : "/tmp"} + "/harbinger-XXXXXX";
-    if (::mkdtemp(pattern.data()) == nullptr)
-      return fail(errc::io, pattern + ": " + std::strerror(errno));
-    made->directory_ = pattern;
-    made->own_directory_ = true;
+    auto own = temporary_directory::make("harbinger-");
+    if (!own) return tl::unexpected<error>(own.error());
+    if (options.keep) own->keep();
+    made->directory_ = own->path();
+    made->temporary_ = std::move(*own);
   } else {
+    std::error_code code;
     fs::create_directories(options.directory, code);
     made->directory_ = fs::absolute(options.directory, code).string();
   }
@@ -141,13 +139,7 @@ result<> cluster::write_configurations() {
   return {};
 }
 
-cluster::~cluster() {
-  stop(seconds(3));
-  if (own_directory_ && !options_.keep) {
-    std::error_code code;
-    fs::remove_all(directory_, code);
-  }
-}
+cluster::~cluster() { stop(seconds(3)); }
 
 result<> cluster::start_central() {
   process_options p;

@@ -8,10 +8,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "app/process.hpp"
+#include "app/temporary_directory.hpp"
 #include "core/result.hpp"
 #include "messages/catalog.hpp"
 
@@ -54,7 +56,7 @@ class cluster {
 public:
   /// Writes the configurations; starts nothing yet. Ports are free ones of the moment.
   static result<std::unique_ptr<cluster>> prepare(const cluster_options& options);
-  ~cluster(); ///< stops everything; removes the directory unless `keep`
+  ~cluster(); ///< stops everything; removes a directory of its own unless `keep`
   cluster(const cluster&) = delete;
   cluster& operator=(const cluster&) = delete;
 
@@ -99,11 +101,11 @@ private:
   result<> write_configurations();
 
   cluster_options options_;
+  std::optional<temporary_directory> temporary_; ///< goes when the processes have ended
   std::string directory_;
   std::string control_, telemetry_, events_, metrics_;
   process central_;
   std::vector<cluster_node> nodes_;
-  bool own_directory_ = false;
 };
 
 /// Every partition has a primary that is up, and as many sync members that are up as it wants.

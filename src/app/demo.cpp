@@ -2,34 +2,21 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <random>
 #include <set>
 
 #include <nlohmann/json.hpp>
 
-#include "app/cluster.hpp"
-#include "app/load.hpp"
-#include "app/observers.hpp"
-#include "app/trouble_driver.hpp"
+#include "app/demo_run.hpp"
+#include "app/quick_settings.hpp"
 
 namespace harbinger {
 
 namespace {
 
-using steady = std::chrono::steady_clock;
-
 constexpr double warm_up_s = 12; ///< at least so long under load before the trouble begins
 constexpr double warm_up_spread_s = 3;
 constexpr double trouble_max_s =
     75; ///< a trouble that has not killed by then is a fault of the demo
-constexpr auto recovery_max = seconds(30);
-constexpr auto drill_max = seconds(110);
-
-std::string text_of(const char* format, double a, double b = 0) {
-  char text[160];
-  std::snprintf(text, sizeof text, format, a, b);
-  return text;
-}
 
 /// The cell of a console listing {"columns": [...], "rows": [[...]]} in the row whose first cell is
 /// `row`.
@@ -76,69 +63,32 @@ uint64_t ready_copies(const partition_map& map, const std::vector<partition_id>&
       }));
 }
 
-class demo_run {
-public:
-  explicit demo_run(const demo_options& options) : options_(options), engine_(options.seed) {
-    report_.trouble = std::string{name_of(options.trouble)};
-    report_.seed = options.seed;
-    report_.metadata_mib_per_partition = options.mib_per_partition;
-  }
+} // namespace
 
-  result<demo_report> run() {
-    for (auto stage :
-         {&demo_run::start, &demo_run::fill, &demo_run::warm_up, &demo_run::live_until_death,
-          &demo_run::recover, &demo_run::compare, &demo_run::verify})
-      if (auto done = (this->*stage)(); !done) return tl::unexpected<error>(done.error());
-    report_.total_s = to_seconds(steady::now() - begun_);
-    return report_;
-  }
+demo_run::demo_run(const demo_options& options) : options_(options), engine_(options.seed) {
+  report_.trouble = std::string{name_of(options.trouble)};
+  report_.seed = options.seed;
+  report_.metadata_mib_per_partition = options.mib_per_partition;
+}
 
-private:
-  void say(const std::string& text) {
-    if (options_.say) options_.say(text_of("%7.1f s  ", to_seconds(steady::now() - begun_)) + text);
-  }
-  double random(double low, double high) {
-    return std::uniform_real_distribution<double>(low, high)(engine_);
-  }
-  result<> interrupted_error() const { return fail(errc::cancelled, "interrupted"); }
+result<demo_report> demo_run::run() {
+  for (auto stage :
+       {&demo_run::start, &demo_run::fill, &demo_run::warm_up, &demo_run::live_until_death,
+        &demo_run::recover, &demo_run::compare, &demo_run::verify})
+    if (auto done = (this->*stage)(); !done) return tl::unexpected<error>(done.error());
+  report_.total_s = to_seconds(steady::now() - begun_);
+  return report_;
+}
 
-  result<> start();
-  result<> fill();
-  result<> warm_up();
-  result<> live_until_death();
-  void ask_for_model();
-  void watch_victim();
-  void tell_events();
-  void note_death(const moment& death);
-  result<> recover();
-  void note_recovery();
-  result<> compare();
-  std::optional<double> drill(const char* method);
-  result<> verify();
+std::string demo_run::text_of(const char* format, double a, double b) {
+  char text[160];
+  std::snprintf(text, sizeof text, format, a, b);
+  return text;
+}
 
-  demo_options options_;
-  std::mt19937_64 engine_;
-  time_point begun_ = steady::now();
-  demo_report report_;
-  std::unique_ptr<cluster> cluster_;
-  std::unique_ptr<event_watch> events_;
-  std::unique_ptr<map_watch> maps_;
-  std::unique_ptr<load> load_;
-  std::vector<preload_options> preloads_;
-  std::unique_ptr<trouble_driver> trouble_;
-  std::unique_ptr<death_watch> watch_;
-  std::unique_ptr<availability_probe> probe_;
-  node_id victim_;
-  time_point trouble_begun_;
-  time_point asked_risk_, asked_model_;
-  double said_risk_ = 0.0;
-  uint64_t said_ready_ = 0;
-  moment death_{};
-  std::optional<int64_t> verdict_ms_; ///< wall clock, from the event
-  std::vector<partition_id> affected_;
-  bool model_settled_ = false;                   ///< trained, loaded, or known to be impossible
-  std::map<std::string, uint64_t> copied_bytes_; ///< by partition
-};
+void demo_run::say(const std::string& text) {
+  if (options_.say) options_.say(text_of("%7.1f s  ", to_seconds(steady::now() - begun_)) + text);
+}
 
 result<> demo_run::start() {
   cluster_options c;
@@ -303,134 +253,6 @@ void demo_run::note_death(const moment& death) {
       zoned.begin(), zoned.end(), [this](const node_id& node) { return node != victim_; }));
   say(victim_.value + " is dead: " + report_.death
       + text_of(", %.1f s after its trouble began", to_seconds(death.at - trouble_begun_)));
-}
-
-result<> demo_run::recover() {
-  auto until = death_.at + recovery_max;
-  bool said_served = false;
-  while (steady::now() < until
-         && !(maps_->all_restored() && probe_->reads().all_ms && probe_->writes().all_ms)) {
-    tell_events();
-    if (!said_served && maps_->all_served()) {
-      said_served = true;
-      say("every partition has a primary again");
-    }
-    if (!pause_for(milliseconds(5))) return interrupted_error();
-  }
-  pause_for(milliseconds(200)); // the last events are on their way
-  tell_events();
-  note_recovery();
-  if (report_.recovery_prefetched_ms)
-    say(text_of("recovered: all partitions served with all their replicas %.0f ms after the death",
-                *report_.recovery_prefetched_ms));
-  else
-    say("recovery did not finish in time");
-  return {};
-}
-
-void demo_run::note_recovery() {
-  auto reads = probe_->reads(), writes = probe_->writes();
-  report_.first_read_ms = reads.first_ms;
-  report_.first_write_ms = writes.first_ms;
-  report_.all_reads_ms = reads.all_ms;
-  report_.all_writes_ms = writes.all_ms;
-  if (verdict_ms_) report_.detect_ms = static_cast<double>(*verdict_ms_ - death_.wall_time.value);
-  if (auto served = maps_->all_served(); served && verdict_ms_)
-    report_.promote_ms = static_cast<double>(served->wall_time.value - *verdict_ms_);
-  auto restored = maps_->all_restored();
-  if (restored && reads.all_ms && writes.all_ms)
-    report_.recovery_prefetched_ms =
-        std::max({to_ms(restored->at - death_.at), *reads.all_ms, *writes.all_ms});
-}
-
-std::optional<double> demo_run::drill(const char* method) {
-  std::vector<std::string> words{"drill", method};
-  for (auto id : affected_) words.push_back(to_string(id));
-  auto document = cluster_->console(words, drill_max);
-  if (!document) {
-    say(std::string{"drill "} + method + ": " + to_string(document.error()));
-    return std::nullopt;
-  }
-  auto json = nlohmann::json::parse(*document, nullptr, false);
-  bool whole = json.is_object() && json.contains("total_ms") && json["total_ms"].is_number()
-               && json.contains("each");
-  if (whole)
-    for (const auto& part : json["each"]) whole = whole && !part.contains("failure");
-  if (!whole) {
-    say(std::string{"drill "} + method + " did not restore everything: " + *document);
-    return std::nullopt;
-  }
-  say(std::string{method} + text_of(": %.0f ms", json["total_ms"].get<double>()));
-  return json["total_ms"].get<double>();
-}
-
-result<> demo_run::compare() {
-  // Without copies the way to the new primaries is the same; only the missing replicas come from
-  // mass storage instead.
-  double served = std::max(report_.all_reads_ms.value_or(0), report_.all_writes_ms.value_or(0));
-  say("the same partitions again without copies: a replica each by checkpoint + tail, then by full "
-      "rebuild");
-  report_.drill_checkpoint_tail_ms = drill("checkpoint_tail");
-  tell_events();
-  if (interrupted()) return interrupted_error();
-  report_.drill_full_rebuild_ms = drill("full_rebuild");
-  tell_events();
-  if (interrupted()) return interrupted_error();
-  if (report_.drill_checkpoint_tail_ms)
-    report_.recovery_checkpoint_tail_ms = served + *report_.drill_checkpoint_tail_ms;
-  if (report_.drill_full_rebuild_ms)
-    report_.recovery_full_rebuild_ms = served + *report_.drill_full_rebuild_ms;
-  return {};
-}
-
-result<> demo_run::verify() {
-  load_->stop();
-  auto counts = load_->counts();
-  auto probes = probe_->finish();
-  auto checked = load_->verify();
-  report_.acknowledged_writes += counts.acknowledged + probes.acknowledged;
-  report_.acknowledged_writes_lost = checked.lost + probes.lost;
-  report_.unreadable_partitions = checked.unreadable;
-  report_.stale_reads = counts.stale_reads;
-  report_.write_p50_ms = counts.write_p50_ms;
-  report_.write_p99_ms = counts.write_p99_ms;
-  report_.write_max_ms = counts.write_max_ms;
-  auto examples = checked.examples;
-  for (const auto& p : preloads_) {
-    auto loaded = verify_preload(p);
-    if (!loaded) return tl::unexpected<error>(loaded.error());
-    report_.acknowledged_writes_lost += loaded->lost;
-    report_.unreadable_partitions += loaded->unreadable;
-    examples.insert(examples.end(), loaded->examples.begin(), loaded->examples.end());
-    if (interrupted()) return interrupted_error();
-  }
-  for (const auto& example : examples) say("lost: " + example);
-  say("read back " + std::to_string(report_.acknowledged_writes) + " acknowledged writes, "
-      + std::to_string(report_.acknowledged_writes_lost) + " lost");
-  return {};
-}
-
-} // namespace
-
-std::map<std::string, std::string> quick_central_settings() {
-  char horizon[32];
-  std::snprintf(horizon, sizeof horizon, "%.1f", quick_horizon_s);
-  return {
-      {"control.heartbeat_ms", "100"},     {"control.report_ms", "200"},
-      {"prediction.horizon_s", horizon},   {"prediction.scoring_ms", "500"},
-      {"prediction.stale_after_s", "3.0"}, {"prediction.windows_s", "[3.0, 10.0, 40.0]"},
-      {"zones.minimum_stay_s", "8.0"},     {"zones.share_max", "0.34"},
-      {"zones.domains", "[\"rack\"]"},     {"prefetch.keep_after_zone_s", "60.0"},
-  };
-}
-
-std::map<std::string, std::string> quick_node_settings() {
-  return {
-      {"telemetry.sample_ms", "200"},
-      {"telemetry.publish_ms", "200"},
-      {"mass_storage.flush_ms", "500"},
-      {"mass_storage.checkpoint_s", "10"},
-  };
 }
 
 result<demo_report> run_demo(const demo_options& options) { return demo_run(options).run(); }

@@ -5,7 +5,6 @@
 /// runs.
 
 #include <functional>
-#include <map>
 #include <string>
 
 #include "app/demo_report.hpp"
@@ -25,14 +24,6 @@ struct demo_options {
   bool keep = false;
   std::function<void(const std::string&)> say; ///< one line of the time line
 };
-
-/// The settings that make minutes of a real cluster seconds of the demo, the same in demo and
-/// campaign: telemetry and windows must mean the same where a model is trained and where it is
-/// used.
-std::map<std::string, std::string> quick_central_settings();
-std::map<std::string, std::string> quick_node_settings();
-/// Seconds within which a failure is predicted under these settings.
-inline constexpr double quick_horizon_s = 20;
 
 /// A report as far as it got; the error says why it could not go on (cancelled: interrupted).
 result<demo_report> run_demo(const demo_options& options);

@@ -16,7 +16,7 @@ namespace harbinger {
 struct judged_kind {
   std::string task;
   std::string kind;
-  bool chosen = false;                            ///< best of the task's kinds on validation
+  bool chosen = false;                            ///< the kind that validation chose
   std::map<std::string, predict::figure> figures; ///< by the document's own names
   /// NaN throughout when the document has no such figure.
   predict::figure of(const std::string& figure) const;

@@ -8,14 +8,16 @@
 #include <fstream>
 #include <memory>
 
+#include "core/listed.hpp"
+
 namespace harbinger {
 namespace {
 constexpr size_t piece_bytes = 256 * 1024;
 
-std::string listed(const std::vector<std::string>& names) {
-  std::string out;
-  for (const auto& name : names) out += (out.empty() ? "" : ", ") + name;
-  return out.size() <= 400 ? out : out.substr(0, 400) + " ...";
+/// So much of a text as an error may hold.
+std::string shortened(const std::string& text) {
+  constexpr size_t bytes_max = 400;
+  return text.size() <= bytes_max ? text : text.substr(0, bytes_max) + " ...";
 }
 
 template <class Number>
@@ -68,7 +70,7 @@ result<size_t> csv_reader::column(std::string_view name) const {
   auto found = std::find(columns_.begin(), columns_.end(), name);
   if (found == columns_.end())
     return fail(errc::invalid_argument, "column '" + std::string(name) + "' is not in " + name_
-                                            + ", which has " + listed(columns_));
+                                            + ", which has " + shortened(listed(columns_)));
   return static_cast<size_t>(found - columns_.begin());
 }
 

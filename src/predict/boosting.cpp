@@ -23,11 +23,6 @@ class boosting final : public scorer {
 public:
   boosting(flat_trees trees, double bias, double bags)
       : trees_(std::move(trees)), bias_(bias), bags_(bags) {}
-  double score(std::span<const double> row) const override {
-    double out = 0;
-    scores(row, 1, {&out, 1});
-    return out;
-  }
   void scores(std::span<const double> values, size_t rows, std::span<double> out) const override {
     trees_.sums(values, rows, out);
     for (size_t i = 0; i < rows; ++i) out[i] = sigmoid(bias_ + out[i] / bags_);

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <random>
+#include <string>
 
 namespace harbinger::predict {
 namespace {
@@ -15,6 +17,23 @@ void draw(std::vector<double>& multiplicity, std::mt19937_64& random) {
 }
 
 } // namespace
+
+unit_map units_of(const judged_rows& given, resampling unit, counted_machines whom) {
+  std::map<std::string, uint32_t> known;
+  std::vector<bool> used(given.machines.size(), whom == counted_machines::all);
+  for (const auto& r : given.rows) used[r.machine] = used[r.machine] || r.weight > 0;
+  auto name = [&](const judged_machine& m) -> const std::string& {
+    return unit == resampling::groups ? m.group : m.node;
+  };
+  for (size_t i = 0; i < used.size(); ++i)
+    if (used[i]) known.emplace(name(given.machines[i]), 0);
+  uint32_t next = 0;
+  for (auto& [text, index] : known) index = next++;
+  unit_map out{std::vector<uint32_t>(given.machines.size()), known.size()};
+  for (size_t i = 0; i < used.size(); ++i)
+    if (used[i]) out.of[i] = known.at(name(given.machines[i]));
+  return out;
+}
 
 std::vector<figure>
 bootstrap(size_t units, uint32_t replicates, uint64_t seed,

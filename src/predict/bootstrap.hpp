@@ -12,6 +12,18 @@
 
 namespace harbinger::predict {
 
+/// The unit of each machine, dense and by name, so that the order of the machines does not matter.
+struct unit_map {
+  std::vector<uint32_t> of; ///< by machine; 0 for one that is not counted
+  size_t count = 0;
+};
+enum class counted_machines : uint8_t {
+  judged, ///< those with a row of any weight
+  all,
+};
+unit_map units_of(const judged_rows& given, resampling unit,
+                  counted_machines whom = counted_machines::judged);
+
 /// Each replicate draws as many units as there are, with replacement (mt19937_64 from the seed, so
 /// alike on every platform; at most 2^32 units), and gives the figures under these
 /// multiplicities. For each figure the 2.5 % and 97.5 % quantiles of its defined values; NaN where

@@ -85,8 +85,9 @@ size_t deaths_of(const std::vector<scored_label>& rows) {
 line fit_line(const sorted_rows& all) {
   constexpr int steps_max = 100, halvings_max = 20;
   constexpr double pull_of_many = 1, pull_of_few = 1e6; // 1 / variance of the slope
-  const double pull = deaths_of(all.rows) < slope_groups_min ? pull_of_few : pull_of_many;
-  const double share = std::min(1.0, static_cast<double>(deaths_of(all.rows)) / all.positive);
+  const auto deaths = deaths_of(all.rows);
+  const double pull = deaths < slope_groups_min ? pull_of_few : pull_of_many;
+  const double share = std::min(1.0, static_cast<double>(deaths) / all.positive);
   double healthy = all.weight - all.positive;
   const double high = (all.positive + 1) / (all.positive + 2), low = 1 / (healthy + 2);
   auto loss = [&](line l) {

@@ -26,7 +26,8 @@ result<history> together(const history& base, const history& own) {
 double share_of(const history& h, const training_options& training, size_t rows_max) {
   double rows = 0;
   for (const auto& n : h.nodes)
-    rows += static_cast<double>(n.last_ms - n.first_ms) / static_cast<double>(training.every_ms);
+    rows +=
+        static_cast<double>(n.last_ms - n.first_ms) / static_cast<double>(training.rows.every_ms);
   return rows <= static_cast<double>(rows_max) ? 1.0 : static_cast<double>(rows_max) / rows;
 }
 
@@ -47,7 +48,7 @@ int64_t newest_sample_ms(const history& of) {
 result<model> train_on(const history& h, const challenge_options& options,
                        const study_progress& tell) {
   auto training = options.training;
-  training.healthy_share = share_of(h, training, options.rows_max);
+  training.rows.healthy_share = share_of(h, training, options.rows_max);
   return train(h, features(), training, tell);
 }
 
@@ -61,8 +62,8 @@ result<std::vector<contest_row>> rows_of(const history& own, const model& champi
   const auto& training = options.training;
   auto horizon_ms = training.horizons_ms.front();
   example_options taking;
-  taking.every_ms = training.every_ms;
-  taking.phase_ms = training.phase_ms;
+  taking.every_ms = training.rows.every_ms;
+  taking.phase_ms = training.rows.phase_ms;
   taking.near_ms = horizon_ms;
   taking.healthy_share = share_of(own, training, options.rows_max);
   auto rows = make_examples(own, features(), champion.scales(), taking);
@@ -103,7 +104,7 @@ result<challenge> challenge_champion(const history& base, const history& own, co
   if (options.training.horizons_ms.empty())
     return fail(errc::invalid_argument, "a horizon is needed");
   auto horizon_ms = options.training.horizons_ms.front();
-  if (options.training.every_ms == 0) options.training.every_ms = horizon_ms;
+  if (options.training.rows.every_ms == 0) options.training.rows.every_ms = horizon_ms;
   if (!champion) return first_model(base, own, options, tell);
 
   challenge out;

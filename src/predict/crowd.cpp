@@ -1,8 +1,9 @@
 #include "predict/crowd.hpp"
 
 #include <algorithm>
-#include <memory>
 #include <string>
+
+#include "predict/history_metrics.hpp"
 
 namespace harbinger::predict {
 namespace {
@@ -11,14 +12,6 @@ std::vector<std::vector<const history_sample*>> lives_of(const history& from) {
   std::vector<std::vector<const history_sample*>> out(from.nodes.size());
   for (const auto& s : from.samples) out[s.node].push_back(&s);
   std::erase_if(out, [](const auto& life) { return life.empty(); });
-  return out;
-}
-
-std::shared_ptr<const std::vector<metric_spec>> metrics_of(const history& from) {
-  auto out = std::make_shared<std::vector<metric_spec>>();
-  for (const auto& m : from.metrics)
-    out->push_back({m.name, m.reading == history_reading::counter ? metric_kind::counter
-                                                                  : metric_kind::gauge});
   return out;
 }
 
@@ -41,7 +34,7 @@ result<std::vector<telemetry_rows>> crowd_of(const history& lives, const crowd_o
   auto samples = lives_of(lives);
   if (samples.empty() || options.nodes == 0 || options.samples_each == 0)
     return fail(errc::invalid_argument, "a crowd needs nodes, and lives with samples");
-  auto metrics = metrics_of(lives);
+  auto metrics = specs_of(lives);
   std::vector<telemetry_rows> out;
   for (size_t i = 0; i < options.nodes; ++i) {
     out.push_back(rows_of(samples[i % samples.size()], options.samples_each, options.now_ms));

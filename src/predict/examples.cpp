@@ -7,6 +7,7 @@
 #include "core/ensure.hpp"
 #include "predict/features.hpp"
 #include "predict/history_events.hpp"
+#include "predict/history_metrics.hpp"
 
 namespace harbinger::predict {
 namespace {
@@ -45,11 +46,7 @@ public:
         options_(options),
         fates_(fates_of(from)),
         engine_(out.scales, out.schema) {
-    auto metrics = std::make_shared<std::vector<metric_spec>>();
-    for (const auto& m : from.metrics)
-      metrics->push_back({m.name, m.reading == history_reading::counter ? metric_kind::counter
-                                                                        : metric_kind::gauge});
-    rows_.metrics = std::move(metrics);
+    rows_.metrics = specs_of(from);
     by_first_.resize(from.nodes.size());
     std::iota(by_first_.begin(), by_first_.end(), size_t{0});
     std::stable_sort(by_first_.begin(), by_first_.end(), [&](size_t a, size_t b) {

@@ -31,11 +31,6 @@ constexpr float missing = -4e30f;
 class forest final : public scorer {
 public:
   explicit forest(flat_trees trees) : trees_(std::move(trees)) {}
-  double score(std::span<const double> row) const override {
-    double out = 0;
-    scores(row, 1, {&out, 1});
-    return out;
-  }
   void scores(std::span<const double> values, size_t rows, std::span<double> out) const override {
     trees_.sums(values, rows, out);
     auto n = static_cast<double>(trees_.size());

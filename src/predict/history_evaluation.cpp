@@ -67,8 +67,7 @@ result<outcome> run_kind(const history& from, const examples& rows, const dealin
   outcome out;
   out.kind = kind;
   out.test = judged_examples(from, d);
-  for (size_t n = 0; n < from.nodes.size(); ++n)
-    out.validation.machines.push_back({from.nodes[n].id.value, d.machine[n], ""});
+  out.validation.machines = out.test.rows.machines;
   std::vector<double> thresholds;
   for (size_t f = 0; f < folds.size(); ++f) {
     auto split =
@@ -126,7 +125,7 @@ result<report_model> model_of(const history& from, const examples& rows, const o
   q.horizon_ms = options.study.horizon_ms;
   q.threshold = o.threshold;
   q.base_rate = o.base_rate;
-  q.step_ms = options.every_ms;
+  q.step_ms = options.rows.every_ms;
   q.bootstrap.seed = options.study.seed;
   auto judged = judge(o.test.rows, q);
   if (!judged) return tl::unexpected<error>(judged.error());
@@ -160,13 +159,13 @@ result<report> evaluate_history(const history& from, const evaluation_options& g
   auto options = given;
   auto horizon_ms = options.study.horizon_ms;
   if (horizon_ms < 1) return fail(errc::invalid_argument, "the horizon must be above 0");
-  if (options.every_ms == 0) options.every_ms = horizon_ms;
+  if (options.rows.every_ms == 0) options.rows.every_ms = horizon_ms;
   auto rows = take_examples(from, history_schema(from),
-                            {horizon_ms, horizon_ms, options.windows_s, 0, options.every_ms,
-                             options.phase_ms, options.healthy_share},
+                            {horizon_ms, horizon_ms, options.windows_s, 0, options.rows.every_ms,
+                             options.rows.phase_ms, options.rows.healthy_share},
                             tell);
   if (!rows) return tl::unexpected<error>(rows.error());
-  auto d = deal(from, *rows, options.machine, options.group);
+  auto d = deal(from, *rows, options.rows.machine, options.rows.group);
   auto folds = folds_of(d, options);
   if (!folds) return tl::unexpected<error>(folds.error());
 

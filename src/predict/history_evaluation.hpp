@@ -8,6 +8,7 @@
 
 #include "history/history.hpp"
 #include "predict/report.hpp"
+#include "predict/row_options.hpp"
 #include "predict/study.hpp"
 
 namespace harbinger::predict {
@@ -25,22 +26,18 @@ constexpr auto enum_names(split_rule) {
 struct evaluation_options {
   study_options study;
   std::vector<double> windows_s; ///< empty: a quarter of the horizon, the horizon, seven horizons
-  int64_t every_ms = 0;          ///< between two decisions; 0: the horizon
-  int64_t phase_ms = 0;
-  double healthy_share = 1; ///< of the rows far from a failure
+  row_options rows;              ///< every_ms 0: the horizon
   split_rule split = split_rule::time;
   split_shares shares;
-  std::string group;   ///< attribute that names the group of a machine; empty: its fleet
-  std::string machine; ///< attribute that names what must stay together; empty: the node
   /// Rows before this note of a machine's fleet, if given, are also ranked by whether the machine
   /// will be at fault: what is much above 0.5 there knows the machine, not the fault.
   std::string innocent_before;
   std::string command_line; ///< for the report
 };
 
-/// The kinds in their order, the best on validation marked as chosen. invalid_argument with the
-/// reason when the history has too little of something; a kind that can not be learned is left out
-/// and a note says why.
+/// The kinds in their order, the one that choose_kind takes marked as chosen. invalid_argument with
+/// the reason when the history has too little of something; a kind that can not be learned is left
+/// out and a note says why.
 result<report> evaluate_history(const history& from, const evaluation_options& options,
                                 const study_progress& tell = {});
 

@@ -51,28 +51,6 @@ result<> check(const question& q) {
   return {};
 }
 
-/// The unit of each machine, dense and by name, so that the order of the machines does not matter.
-struct unit_map {
-  std::vector<uint32_t> of; ///< by machine
-  size_t count = 0;
-};
-unit_map units_of(const judged_rows& given, resampling unit) {
-  std::map<std::string, uint32_t> known;
-  std::vector<bool> used(given.machines.size());
-  for (const auto& r : given.rows) used[r.machine] = used[r.machine] || r.weight > 0;
-  auto name = [&](const judged_machine& m) -> const std::string& {
-    return unit == resampling::groups ? m.group : m.node;
-  };
-  for (size_t i = 0; i < used.size(); ++i)
-    if (used[i]) known.emplace(name(given.machines[i]), 0);
-  uint32_t next = 0;
-  for (auto& [text, index] : known) index = next++;
-  unit_map out{std::vector<uint32_t>(given.machines.size()), known.size()};
-  for (size_t i = 0; i < used.size(); ++i)
-    if (used[i]) out.of[i] = known.at(name(given.machines[i]));
-  return out;
-}
-
 /// What a unit adds to the figures of warnings.
 struct unit_events {
   double failures = 0, warned = 0, false_alarms = 0, months = 0;

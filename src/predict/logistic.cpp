@@ -23,11 +23,6 @@ public:
   /// `weights`: one an input, then the bias.
   logistic(scaling inputs, std::vector<double> weights)
       : inputs_(std::move(inputs)), weights_(std::move(weights)) {}
-  double score(std::span<const double> row) const override {
-    double out = 0;
-    scores(row, 1, {&out, 1});
-    return out;
-  }
   void scores(std::span<const double> values, size_t rows, std::span<double> out) const override {
     std::vector<double> x(inputs_.inputs());
     for (size_t r = 0; r < rows; ++r) {

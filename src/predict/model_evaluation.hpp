@@ -8,17 +8,15 @@
 #include "history/history.hpp"
 #include "predict/model.hpp"
 #include "predict/report.hpp"
+#include "predict/row_options.hpp"
 #include "predict/study.hpp"
 
 namespace harbinger::predict {
 
 struct model_evaluation_options {
-  int64_t every_ms = 0; ///< between two decisions; 0: as when it learned
-  int64_t phase_ms = 0;
+  row_options rows;            ///< every_ms 0: as when it learned
   int64_t from_ms = INT64_MIN; ///< earlier rows only lead up to it: features need a past
-  double healthy_share = 1;
-  std::string group, machine; ///< as in evaluation_options
-  std::string innocent_before;
+  std::string innocent_before; ///< as in evaluation_options
   std::string command_line;
   uint64_t seed = 1;
 };

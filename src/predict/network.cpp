@@ -102,11 +102,6 @@ class network final : public scorer {
 public:
   network(scaling inputs, shape s, std::vector<double> weights)
       : inputs_(std::move(inputs)), shape_(s), weights_(std::move(weights)) {}
-  double score(std::span<const double> row) const override {
-    double out = 0;
-    scores(row, 1, {&out, 1});
-    return out;
-  }
   void scores(std::span<const double> values, size_t rows, std::span<double> out) const override {
     std::vector<double> x(inputs_.inputs());
     activations a;

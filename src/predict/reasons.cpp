@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/listed.hpp"
 #include "history/time_text.hpp"
 
 namespace harbinger::predict {
@@ -42,9 +43,7 @@ std::string describe_input(const metric_view& view) {
   if (auto x = view.get(statistic::value, 0); x && *x > 0.2)
     parts.push_back(format("%.0f %% of its metrics are missing", 100 * *x));
   if (parts.empty()) return "how its telemetry arrives";
-  std::string out;
-  for (const auto& p : parts) out += (out.empty() ? "" : ", ") + p;
-  return out;
+  return listed(parts);
 }
 
 std::string describe_events(const metric_view& view, std::string_view phrase,
@@ -96,9 +95,7 @@ std::string describe_metric(std::string_view metric, std::span<const double> row
   if (auto m = view.get(statistic::moved_mid); m && *m != 0)
     parts.push_back(format("%.3g %s than ", std::fabs(*m), *m > 0 ? "more" : "less") + ago);
   if (parts.empty()) return phrase + " is unusual";
-  std::string out = phrase + " is ";
-  for (size_t i = 0; i < parts.size(); ++i) out += (i ? ", " : "") + parts[i];
-  return out;
+  return phrase + " is " + listed(parts);
 }
 
 } // namespace harbinger::predict

@@ -55,9 +55,10 @@ result<std::unique_ptr<scorer>> load_kind(std::string_view kind, std::istream& i
 }
 } // namespace
 
-void scorer::scores(std::span<const double> values, size_t rows, std::span<double> out) const {
-  size_t width = rows ? values.size() / rows : 0;
-  for (size_t i = 0; i < rows; ++i) out[i] = score(values.subspan(i * width, width));
+double scorer::score(std::span<const double> row) const {
+  double out = 0;
+  scores(row, 1, {&out, 1});
+  return out;
 }
 
 std::span<const std::string_view> scorer_kinds() { return kinds; }

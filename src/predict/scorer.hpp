@@ -25,10 +25,10 @@ namespace harbinger::predict {
 class scorer {
 public:
   virtual ~scorer() = default;
-  virtual double score(std::span<const double> row) const = 0;
-  /// `rows` rows one after the other in `values`; their scores, bit for bit those of score(), go
-  /// to out[0..rows).
-  virtual void scores(std::span<const double> values, size_t rows, std::span<double> out) const;
+  /// Of one row; bit for bit what scores() gives it among others.
+  double score(std::span<const double> row) const;
+  /// `rows` rows one after the other in `values`; their scores go to out[0..rows).
+  virtual void scores(std::span<const double> values, size_t rows, std::span<double> out) const = 0;
   /// NaN in a row means "not measured" and is used as such; nothing needs to be filled in. All
   /// kinds of today do; infinite values count as NaN.
   virtual bool takes_missing() const { return false; }

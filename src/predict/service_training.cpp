@@ -37,29 +37,29 @@ result<history> own(const settings& s) {
   return std::move(kept->data);
 }
 
-challenge_options options_of(const settings& s) {
-  const auto& p = s.prediction;
-  challenge_options out;
-  auto& t = out.training;
-  t.horizons_ms = {std::llround(1000 * p.horizon_s)};
-  for (double h : p.more_horizons_s) t.horizons_ms.push_back(std::llround(1000 * h));
-  t.windows_s = p.windows_s;
-  t.stale_after_s = p.stale_after_s;
-  t.every_ms =
-      std::max<int64_t>(p.scoring_ms, std::llround(1000 * p.horizon_s / decisions_a_horizon));
-  t.rule = validation_rule::groups;
-  t.machine = "run";
-  t.cause = "trouble";
-  t.warning_at = s.zones.enter_at;
-  t.study.kinds = p.models;
-  t.study.evaluations = p.search;
-  t.study.training_rows = t.study.tuning_rows = p.train_rows_max;
-  return out;
-}
 } // namespace
 
 time_scales scales_of(const prediction_settings& settings) {
   return make_scales(settings.windows_s, settings.horizon_s, settings.stale_after_s);
+}
+
+training_options training_of(const settings& settings) {
+  const auto& p = settings.prediction;
+  training_options out;
+  out.horizons_ms = {std::llround(1000 * p.horizon_s)};
+  for (double h : p.more_horizons_s) out.horizons_ms.push_back(std::llround(1000 * h));
+  out.windows_s = p.windows_s;
+  out.stale_after_s = p.stale_after_s;
+  out.rows.every_ms =
+      std::max<int64_t>(p.scoring_ms, std::llround(1000 * p.horizon_s / decisions_a_horizon));
+  out.rule = validation_rule::groups;
+  out.rows.machine = "run";
+  out.cause = "trouble";
+  out.warning_at = settings.zones.enter_at;
+  out.study.kinds = p.models;
+  out.study.evaluations = p.search;
+  out.study.training_rows = out.study.tuning_rows = p.train_rows_max;
+  return out;
 }
 
 result<challenge> train_for_service(const settings& settings, const model* champion,
@@ -71,7 +71,9 @@ result<challenge> train_for_service(const settings& settings, const model* champ
   if (base->nodes.empty() && kept->nodes.empty())
     return fail(errc::not_found, "there is nothing to train on: prediction.histories is not set, "
                                  "and the service has kept no history of its own");
-  return challenge_champion(*base, *kept, champion, champion_until_ms, options_of(settings), tell);
+  challenge_options options;
+  options.training = training_of(settings);
+  return challenge_champion(*base, *kept, champion, champion_until_ms, options, tell);
 }
 
 } // namespace harbinger::predict

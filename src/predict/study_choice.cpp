@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <string>
 
 #include "predict/bootstrap.hpp"
@@ -53,9 +52,7 @@ public:
     auto folds = gather_folds(from_, split_, options_, options_.tuning_rows, out_.features);
     auto found = tune(
         kind_,
-        [&](const hyper_values& h) {
-          return h == light ? reached : precision_of(scores_with(folds, h));
-        },
+        [&](const hyper_values& h) { return h == light ? reached : try_with(folds, h).precision; },
         {options_.evaluations, options_.seed}, fixed);
     if (!found) return tl::unexpected<error>(found.error());
     out_.hyper = found->best;
@@ -64,40 +61,41 @@ public:
   }
 
 private:
-  /// Of those within a standard error of the best the one with the fewest features. Its precision.
+  struct trial {
+    std::vector<double> scores;   ///< empty: could not be learned
+    double precision = undefined; ///< average precision of the scores
+  };
+
+  /// Of those that the best leads by no more than a standard error the one with the fewest
+  /// features. Its precision.
   double choose_features(const hyper_values& light) {
-    std::vector<std::vector<double>> scores;
+    std::vector<trial> tried;
     size_t best = 0;
     for (auto name : sets_) {
-      scores.push_back(
-          scores_with(gather_folds(from_, split_, options_, options_.tuning_rows, name), light));
-      if (better(precision_of(scores.back()), precision_of(scores[best]))) best = scores.size() - 1;
+      tried.push_back(
+          try_with(gather_folds(from_, split_, options_, options_.tuning_rows, name), light));
+      if (better(tried.back().precision, tried[best].precision)) best = tried.size() - 1;
     }
-    double reached = precision_of(scores[best]);
-    if (sets_.size() == 1 || std::isnan(reached)) return reached;
-    for (size_t i = sets_.size(); i-- > best;)
-      if (i == best || as_good(scores[i], scores[best])) {
-        out_.features = sets_[i];
-        return precision_of(scores[i]);
-      }
-    return reached;
+    if (sets_.size() == 1 || std::isnan(tried[best].precision)) return tried[best].precision;
+    size_t chosen = sets_.size() - 1;
+    while (chosen > best && !as_good(tried[chosen], tried[best])) --chosen;
+    out_.features = sets_[chosen];
+    return tried[chosen].precision;
   }
-  bool as_good(const std::vector<double>& one, const std::vector<double>& best) const {
-    if (one.empty()) return false;
-    double lead = precision_of(best) - precision_of(one);
-    return lead <= lead_error(said_of(from_, validation_, known_, best),
-                              said_of(from_, validation_, known_, one));
+  bool as_good(const trial& one, const trial& best) const {
+    if (one.scores.empty()) return false;
+    return best.precision - one.precision
+           <= lead_error(said_of(from_, validation_, known_, best.scores),
+                         said_of(from_, validation_, known_, one.scores));
   }
-  /// Empty: could not be learned.
-  std::vector<double> scores_with(const std::vector<fold_rows>& folds, const hyper_values& h) {
+  trial try_with(const std::vector<fold_rows>& folds, const hyper_values& h) {
     auto trials = options_.evaluations - 1 + sets_.size();
     if (tell_)
-      tell_(kind_ + ": searching", static_cast<double>(trial_++) / static_cast<double>(trials));
+      tell_(kind_ + ": searching", static_cast<double>(trials_++) / static_cast<double>(trials));
     auto tried = try_out(from_, split_, folds, kind_, h, options_);
-    return tried ? std::move(tried->scores) : std::vector<double>{};
-  }
-  double precision_of(const std::vector<double>& scores) const {
-    return scores.empty() ? undefined : average_precision(scores, known_.labels, known_.weights);
+    if (!tried || tried->scores.empty()) return {};
+    auto precision = average_precision(tried->scores, known_.labels, known_.weights);
+    return {std::move(tried->scores), precision};
   }
 
   const examples& from_;
@@ -108,7 +106,7 @@ private:
   const study_options& options_;
   const study_progress& tell_;
   std::vector<std::string_view> sets_;
-  size_t trial_ = 0;
+  size_t trials_ = 0;
   chosen_settings out_;
 };
 
@@ -158,17 +156,13 @@ result<chosen_settings> choose(const examples& from, const study_split& split,
 double lead_error(const judged_rows& best, const judged_rows& other) {
   constexpr uint32_t replicates = 200;
   constexpr double interval_widths = 2 * 1.96; // of a 95 % interval, in standard errors
-  std::map<std::string, uint32_t> groups;
-  for (const auto& m : best.machines) groups.emplace(m.group, 0);
-  uint32_t next = 0;
-  for (auto& [name, at] : groups) at = next++;
-  std::vector<uint32_t> unit;
-  for (const auto& m : best.machines) unit.push_back(groups.at(m.group));
-  const ranking one(best, unit, ranking::by::score, 1), two(other, unit, ranking::by::score, 1);
+  const auto units = units_of(best, resampling::groups, counted_machines::all);
+  const ranking one(best, units.of, ranking::by::score, 1);
+  const ranking two(other, units.of, ranking::by::score, 1);
   auto precision = [](const ranking& of, std::span<const double> multiplicity) {
     return of.measure(0.5, 0.5, multiplicity).pr_auc;
   };
-  auto lead = bootstrap(next, replicates, 1, [&](std::span<const double> multiplicity) {
+  auto lead = bootstrap(units.count, replicates, 1, [&](std::span<const double> multiplicity) {
     return std::vector{precision(one, multiplicity) - precision(two, multiplicity)};
   });
   return (lead.at(0).high - lead.at(0).low) / interval_widths;

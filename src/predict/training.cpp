@@ -102,7 +102,7 @@ result<json> report_of(const contest_result& all, int64_t horizon_ms,
   question q;
   q.horizon_ms = horizon_ms;
   q.threshold = options.warning_at > 0 ? options.warning_at : best.threshold;
-  q.step_ms = options.every_ms;
+  q.step_ms = options.rows.every_ms;
   q.bootstrap.replicates = 2; // values are wanted, not intervals
   auto judged = judge(best.validation, q);
   if (!judged) return tl::unexpected<error>(judged.error());
@@ -138,7 +138,7 @@ json history_report(const history& from, const examples& rows, const training_op
           {"features", rows.width()},
           {"from_ms", *first},
           {"until_ms", *last},
-          {"every_ms", options.every_ms},
+          {"every_ms", options.rows.every_ms},
           {"rule", name_of(options.rule)},
           {"seed", options.study.seed}};
 }
@@ -188,8 +188,8 @@ result<examples> rows_of(const history& from, schema_ptr schema, const training_
   const auto& h = options.horizons_ms;
   auto rows = take_examples(from, std::move(schema),
                             {h.front(), *std::max_element(h.begin(), h.end()), options.windows_s,
-                             options.stale_after_s, options.every_ms, options.phase_ms,
-                             options.healthy_share},
+                             options.stale_after_s, options.rows.every_ms, options.rows.phase_ms,
+                             options.rows.healthy_share},
                             tell);
   if (rows && rows->size() == 0) return fail(errc::invalid_argument, "the history gives no rows");
   return rows;
@@ -200,11 +200,11 @@ result<model> train(const history& from, schema_ptr schema, const training_optio
                     const study_progress& tell) {
   if (auto good = check_options(given); !good) return tl::unexpected<error>(good.error());
   auto options = given;
-  if (options.every_ms == 0) options.every_ms = options.horizons_ms.front();
+  if (options.rows.every_ms == 0) options.rows.every_ms = options.horizons_ms.front();
   auto taken = rows_of(from, schema ? std::move(schema) : history_schema(from), options, tell);
   if (!taken) return tl::unexpected<error>(taken.error());
   const auto& rows = *taken;
-  auto d = deal(from, rows, options.machine, options.group);
+  auto d = deal(from, rows, options.rows.machine, options.rows.group);
   auto report = history_report(from, rows, options);
   report["horizons"] = json::array();
   std::vector<horizon_machine> horizons;

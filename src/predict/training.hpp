@@ -8,6 +8,7 @@
 
 #include "history/history.hpp"
 #include "predict/model.hpp"
+#include "predict/row_options.hpp"
 #include "predict/study.hpp"
 
 namespace harbinger::predict {
@@ -23,22 +24,18 @@ struct training_options {
   std::vector<int64_t> horizons_ms; ///< 1..8, at least 1 ms; the first is that of the scales
   std::vector<double> windows_s;    ///< empty: default_windows (take_examples.hpp) of the first
   double stale_after_s = 0;         ///< 0: three decisions
-  int64_t every_ms = 0;             ///< between two decisions about a node; 0: the first horizon
-  int64_t phase_ms = 0;
-  double healthy_share = 1; ///< of the rows far from a failure that is kept; others are weighed for
+  row_options rows;                 ///< every_ms 0: the first horizon
   validation_rule rule = validation_rule::later;
   double validation_share = 0.2; ///< of `later`
-  std::string group;             ///< attribute that names a group; empty: the fleet
-  std::string machine; ///< attribute whose nodes stay together; empty: each node for itself
   /// Of the figures in the report; 0: each machine's own threshold.
   double warning_at = 0;
   std::string cause;   ///< attribute that says why a node failed, where failures have no code
   study_options study; ///< its horizon is not used
 };
 
-/// For each horizon every kind is tried, and of those whose average precision on validation is
-/// within one standard error of the best the simplest is taken (Breiman et al. 1984; in the order
-/// of scorer_kinds).
+/// For each horizon every kind is tried, and of those that the best leads, in average precision on
+/// validation, by no more than a standard error of the lead the simplest is taken (choose_kind of
+/// study.hpp; in the order of scorer_kinds).
 /// `schema`: which features; null: history_schema(from).
 ///
 /// The report (JSON) says on what it was trained (history, nodes, rows, failures, from and until

@@ -39,9 +39,7 @@ BOOST_AUTO_TEST_CASE(every_actor_of_the_centre_can_be_killed_under_load) {
       BOOST_TEST(!live.cluster->central().ended().has_value());
     }
   }
-  auto& victim = live.cluster->nodes()[3];
-  victim.daemon.signal(SIGKILL);
-  live.require_state(victim.name, node_state::dead);
+  live.kill(3);
   live.require_full();
   live.require_nothing_lost(traffic);
 }

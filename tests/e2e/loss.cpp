@@ -26,10 +26,7 @@ BOOST_AUTO_TEST_CASE(
   load traffic(live.traffic());
   traffic.start();
   live.require_progress(traffic, 200);
-  auto& victim = live.cluster->nodes()[1];
-  victim.daemon.signal(SIGKILL);
-  BOOST_REQUIRE(victim.daemon.wait(seconds(5)).has_value());
-  live.require_state(victim.name, node_state::dead);
+  live.kill(1);
   live.require_full();
   live.require_progress(traffic, 200);
   live.require_nothing_lost(traffic);
@@ -40,12 +37,9 @@ BOOST_AUTO_TEST_CASE(a_killed_node_that_comes_back_takes_part_again) {
   load traffic(live.traffic());
   traffic.start();
   live.require_progress(traffic, 100);
-  auto& victim = live.cluster->nodes()[0];
-  victim.daemon.signal(SIGKILL);
-  BOOST_REQUIRE(victim.daemon.wait(seconds(5)).has_value());
-  live.require_state(victim.name, node_state::dead);
+  auto victim = live.kill(0);
   live.require(live.cluster->start_node(0));
-  live.require_state(victim.name, node_state::up);
+  live.require_state(victim, node_state::up);
   live.require_full();
   live.require_progress(traffic, 100);
   live.require_nothing_lost(traffic);
@@ -62,10 +56,7 @@ BOOST_AUTO_TEST_CASE(writes_go_on_without_the_centre_and_it_goes_on_from_its_cat
   live.require(live.cluster->start_central());
   live.require_full();
   // it is really back: it notices a death and acts
-  auto& victim = live.cluster->nodes()[2];
-  victim.daemon.signal(SIGKILL);
-  BOOST_REQUIRE(victim.daemon.wait(seconds(5)).has_value());
-  live.require_state(victim.name, node_state::dead);
+  live.kill(2);
   live.require_full();
   live.require_nothing_lost(traffic);
 }

@@ -10,8 +10,8 @@
 #include <boost/test/unit_test.hpp>
 
 #include "app/cluster.hpp"
-#include "app/demo.hpp"
 #include "app/load.hpp"
+#include "app/quick_settings.hpp"
 
 namespace harbinger::testing {
 
@@ -68,6 +68,15 @@ struct live_cluster {
         },
         timeout);
     BOOST_REQUIRE_MESSAGE(seen, node << " did not become " << name_of(state));
+  }
+
+  /// The node's process is gone and the centre knows. Its name.
+  std::string kill(size_t node) {
+    auto& victim = cluster->nodes()[node];
+    victim.daemon.signal(SIGKILL);
+    BOOST_REQUIRE(victim.daemon.wait(seconds(5)).has_value());
+    require_state(victim.name, node_state::dead);
+    return victim.name;
   }
 
   load_options traffic() const {

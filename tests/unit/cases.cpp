@@ -8,9 +8,11 @@
 
 #include "predict/cases.hpp"
 #include "tests/support/random_seed.hpp"
+#include "tests/support/three_features.hpp"
 
 using namespace harbinger;
 using namespace harbinger::predict;
+using harbinger::testing::three_features;
 namespace tt = boost::test_tools;
 
 namespace {
@@ -18,14 +20,6 @@ namespace {
 constexpr double none = std::numeric_limits<double>::quiet_NaN();
 constexpr int64_t minute = 60'000, hour = 60 * minute, horizon = 30 * minute;
 constexpr int64_t begin_ms = 1'586'373'120'000; // 2020-04-08 19:12
-
-schema_ptr three_features() {
-  auto out = std::make_shared<schema>();
-  out->series.resize(2);
-  out->features = {
-      {"heat", statistic::level, 0}, {"heat", statistic::trend, 0}, {"load", statistic::level, 1}};
-  return out;
-}
 
 /// A history and its examples, written by hand.
 struct world {

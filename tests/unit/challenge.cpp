@@ -2,11 +2,12 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include "../support/synthetic_runs.hpp"
 #include "history/merge.hpp"
 #include "history/select.hpp"
 #include "predict/challenge.hpp"
 #include "predict/retraining.hpp"
+#include "tests/support/quick_training.hpp"
+#include "tests/support/synthetic_runs.hpp"
 
 using namespace harbinger;
 using namespace harbinger::predict;
@@ -47,15 +48,7 @@ std::vector<synthetic_trouble> of(size_t n, std::vector<synthetic_trouble> in_tu
 
 challenge_options quick() {
   challenge_options out;
-  out.training.horizons_ms = {12'000};
-  out.training.windows_s = {3, 10, 40};
-  out.training.stale_after_s = 2;
-  out.training.every_ms = 1000;
-  out.training.rule = validation_rule::groups;
-  out.training.machine = "run";
-  out.training.study.kinds = {"logistic"};
-  out.training.study.evaluations = 1;
-  out.training.study.training_rows = 3000;
+  out.training = testing::quick_training_of_runs({"logistic"}, 3000);
   out.judging_share = 0.6;
   return out;
 }

@@ -5,6 +5,7 @@
 
 #include "app/config.hpp"
 #include "app/config_history.hpp"
+#include "app/quick_settings.hpp"
 
 using namespace harbinger;
 
@@ -202,4 +203,16 @@ BOOST_AUTO_TEST_CASE(a_journal_survives_a_crash_in_the_middle_of_a_line) {
   BOOST_TEST(whole->entries().size() == 2u);
   BOOST_TEST(whole->overrides()[0].value == "9");
   std::filesystem::remove_all(directory);
+}
+
+BOOST_AUTO_TEST_CASE(quick_settings_are_settings) {
+  auto centre = parsed_quick_settings();
+  BOOST_REQUIRE_MESSAGE(centre, refusal(centre));
+  BOOST_TEST(centre->prediction.horizon_s == 20.0);
+  BOOST_TEST(centre->prediction.windows_s == (std::vector<double>{3, 10, 40}),
+             boost::test_tools::per_element());
+  std::vector<config_change> changes;
+  for (const auto& [key, value] : quick_node_settings()) changes.push_back({key, value});
+  auto node = parse_settings(daemon_role::node, least_node, "node.toml", changes);
+  BOOST_TEST(node.has_value(), refusal(node));
 }

@@ -6,24 +6,17 @@
 
 #include "predict/drift.hpp"
 #include "tests/support/random_seed.hpp"
+#include "tests/support/three_features.hpp"
 
 using namespace harbinger;
 using namespace harbinger::predict;
+using harbinger::testing::three_features;
 namespace tt = boost::test_tools;
 
 namespace {
 
 constexpr double none = std::numeric_limits<double>::quiet_NaN();
 constexpr int64_t second = 1000, begin_ms = 1'000'000 * second;
-
-/// Metric "heat" with a level and a trend, metric "load" with a level.
-schema_ptr three_features() {
-  auto out = std::make_shared<schema>();
-  out->series.resize(2);
-  out->features = {
-      {"heat", statistic::level, 0}, {"heat", statistic::trend, 0}, {"load", statistic::level, 1}};
-  return out;
-}
 
 using row = std::array<double, 3>;
 

@@ -17,7 +17,7 @@ evaluation_options quick() {
   o.study.horizon_ms = 24 * hour;
   o.study.kinds = {"logistic", "boosting"};
   o.study.evaluations = 1;
-  o.every_ms = 6 * hour;
+  o.rows.every_ms = 6 * hour;
   o.windows_s = {6 * 3600, 24 * 3600, 7 * 24 * 3600};
   o.command_line = "test";
   return o;
@@ -85,7 +85,7 @@ BOOST_AUTO_TEST_CASE(each_group_is_judged_by_machines_that_never_saw_it) {
   auto o = quick();
   o.study.kinds = {"logistic"};
   o.split = split_rule::groups;
-  o.group = "site";
+  o.rows.group = "site";
   auto h = failing_history(5);
   auto r = evaluated(h, o);
   BOOST_TEST(r.models[0].judged.machines == 40u);
@@ -112,6 +112,6 @@ BOOST_AUTO_TEST_CASE(histories_that_teach_nothing_are_refused_with_the_reason) {
   BOOST_TEST(refusal(failing_history(6), o).find("horizon") != std::string::npos);
   o = quick();
   o.split = split_rule::groups;
-  o.group = "no such attribute";
+  o.rows.group = "no such attribute";
   BOOST_TEST(refusal(failing_history(6), o).find("group") != std::string::npos);
 }

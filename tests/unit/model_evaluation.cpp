@@ -6,24 +6,14 @@
 
 #include "history/select.hpp"
 #include "predict/model_evaluation.hpp"
-#include "predict/training.hpp"
 #include "tests/support/failing_history.hpp"
+#include "tests/support/quick_training.hpp"
 
 using namespace harbinger;
 using namespace harbinger::predict;
 using namespace harbinger::testing;
 
 namespace {
-training_options quick() {
-  training_options o;
-  o.horizons_ms = {24 * hour, 72 * hour};
-  o.windows_s = {6 * 3600, 24 * 3600, 7 * 24 * 3600};
-  o.every_ms = 6 * hour;
-  o.study.kinds = {"logistic"};
-  o.study.evaluations = 1;
-  return o;
-}
-
 struct stage {
   history whole = failing_history(1);
   int64_t cut_ms = 0;
@@ -35,7 +25,8 @@ struct stage {
       last = std::max(last, n.last_ms);
     }
     cut_ms = first + (last - first) * 6 / 10;
-    auto trained = train(cut_history(whole, cut_ms), nullptr, quick());
+    auto trained = train(cut_history(whole, cut_ms), nullptr,
+                         quick_training({24 * hour, 72 * hour}, {"logistic"}));
     BOOST_REQUIRE_MESSAGE(trained, (trained ? "" : to_string(trained.error())));
     made.push_back(std::move(*trained));
   }

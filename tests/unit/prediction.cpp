@@ -9,11 +9,11 @@
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
-#include "../support/synthetic_runs.hpp"
 #include "predict/explanation.hpp"
 #include "predict/heuristic.hpp"
 #include "predict/predictor.hpp"
-#include "predict/training.hpp"
+#include "tests/support/quick_training.hpp"
+#include "tests/support/synthetic_runs.hpp"
 
 using namespace harbinger;
 using namespace harbinger::predict;
@@ -24,24 +24,10 @@ using testing::synthetic_trouble;
 namespace {
 const time_scales scales = make_scales({3, 10, 40}, 12, 2);
 
-training_options quick() {
-  training_options out;
-  out.horizons_ms = {12'000};
-  out.windows_s = {3, 10, 40};
-  out.stale_after_s = 2;
-  out.every_ms = 1000;
-  out.rule = validation_rule::groups;
-  out.machine = "run";
-  out.cause = "trouble";
-  out.study.kinds = {"forest", "logistic"};
-  out.study.evaluations = 1;
-  out.study.training_rows = 2000;
-  return out;
-}
-
 const model& trained() {
   static const auto m = [] {
-    auto out = train(testing::history_of_runs(20), service_schema(), quick());
+    auto out = train(testing::history_of_runs(20), service_schema(),
+                     testing::quick_training_of_runs({"forest", "logistic"}, 2000));
     BOOST_REQUIRE_MESSAGE(out, (out ? "" : to_string(out.error())));
     return *out;
   }();

@@ -175,6 +175,13 @@ struct world {
     commit(catalog::set_state(catalog, {node_id{name}, nodes[name].life, node_state::dead, ""}));
     carry_out();
   }
+  /// The primary is lost and another takes over. Who it was.
+  std::string replace_primary() {
+    auto old = row().primary.value;
+    lose(old);
+    run(500);
+    return old;
+  }
   /// Every replica of the partition's sync set gets so many writes.
   void write(partition_id id, uint64_t n) {
     auto& row = *catalog.partition(id);
@@ -258,9 +265,7 @@ BOOST_FIXTURE_TEST_CASE(ready_copy_becomes_the_new_secondary_with_the_promotion,
   auto copy = copy_of(0);
   run(100);
   wanted.clear();
-  auto old = row().primary.value;
-  lose(old);
-  run(500);
+  replace_primary();
   BOOST_TEST(row().sync_set.size() == 2u);
   BOOST_TEST(catalog_view::mentions(row(), node_id{copy}));
   BOOST_TEST(row().copies.empty());
@@ -425,10 +430,8 @@ BOOST_FIXTURE_TEST_CASE(secondary_with_an_empty_disk_leaves_and_is_not_created_a
 BOOST_FIXTURE_TEST_CASE(returning_stale_replica_is_dropped_with_the_true_history, world) {
   run(500);
   write(id(), 10);
-  auto old = row().primary.value;
-  nodes[old].replicas[id()].version.seq.value += 5;
-  lose(old);
-  run(500);
+  nodes[row().primary.value].replicas[id()].version.seq.value += 5;
+  auto old = replace_primary();
   join(old, incarnation{2});
   run(recovery_desk::stray_patience_ms + 3000);
   BOOST_TEST(nodes[old].replicas.count(id()) == 0u);
@@ -438,9 +441,7 @@ BOOST_FIXTURE_TEST_CASE(returning_stale_replica_is_dropped_with_the_true_history
 BOOST_FIXTURE_TEST_CASE(old_replica_in_the_way_of_a_new_copy_is_dropped, world) {
   run(500);
   write(id(), 10);
-  auto old = row().primary.value;
-  lose(old);
-  run(500);
+  auto old = replace_primary();
   join(old, incarnation{2});
   run(100);
   auto changed = row();
@@ -467,9 +468,7 @@ BOOST_FIXTURE_TEST_CASE(replica_configured_by_a_newer_row_than_the_known_one_is_
 BOOST_FIXTURE_TEST_CASE(last_replica_of_a_partition_that_nobody_serves_is_kept, world) {
   run(500);
   write(id(), 10);
-  auto old = row().primary.value;
-  lose(old);
-  run(500);
+  auto old = replace_primary();
   lose(row().primary.value);
   join(old, incarnation{2});
   run(recovery_desk::stray_patience_ms + 3000);

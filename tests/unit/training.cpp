@@ -8,8 +8,8 @@
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
-#include "predict/training.hpp"
 #include "tests/support/failing_history.hpp"
+#include "tests/support/quick_training.hpp"
 #include "tests/support/random_seed.hpp"
 
 using namespace harbinger;
@@ -18,13 +18,7 @@ using namespace harbinger::testing;
 
 namespace {
 training_options quick() {
-  training_options o;
-  o.horizons_ms = {24 * hour, 12 * hour, 72 * hour};
-  o.windows_s = {6 * 3600, 24 * 3600, 7 * 24 * 3600};
-  o.every_ms = 6 * hour;
-  o.study.kinds = {"logistic", "boosting"};
-  o.study.evaluations = 1;
-  return o;
+  return quick_training({24 * hour, 12 * hour, 72 * hour}, {"logistic", "boosting"});
 }
 
 const model& trained() {
@@ -117,7 +111,7 @@ BOOST_AUTO_TEST_CASE(groups_in_turn_validate_too) {
   auto o = quick();
   o.horizons_ms = {24 * hour};
   o.rule = validation_rule::groups;
-  o.group = "site";
+  o.rows.group = "site";
   auto made = train(failing_history(3), nullptr, o);
   BOOST_REQUIRE_MESSAGE(made, (made ? "" : to_string(made.error())));
   auto report = nlohmann::json::parse(made->report());
@@ -134,7 +128,7 @@ BOOST_AUTO_TEST_CASE(no_machine_validates_on_rows_it_learned_from) {
     o.horizons_ms = {24 * hour};
     o.study.kinds = {"boosting"};
     o.rule = rule;
-    o.group = "site";
+    o.rows.group = "site";
     auto made = train(h, nullptr, o);
     BOOST_REQUIRE_MESSAGE(made, (made ? "" : to_string(made.error())));
     auto reached = nlohmann::json::parse(made->report())["horizons"][0]["validation"];

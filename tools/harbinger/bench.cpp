@@ -13,6 +13,7 @@
 #include "app/process.hpp"
 #include "commands.hpp"
 #include "parse_line.hpp"
+#include "predict/scorer.hpp"
 
 namespace harbinger {
 
@@ -96,6 +97,7 @@ int run_bench(int argc, char** argv) {
   bench_options options;
   std::vector<std::string> names;
   std::string json_file;
+  auto kinds = predict::scorer_kinds();
   CLI::App app{"Measure each thing beside its opponent", "harbinger bench"};
   app.add_option("names", names,
                  "ingest, prefetch, recovery, scoring, training, histories; default: all but "
@@ -111,7 +113,7 @@ int run_bench(int argc, char** argv) {
       ->check(CLI::ExistingDirectory);
   app.add_option("--models", options.models, "of histories: kinds that are judged")
       ->delimiter(',')
-      ->check(CLI::IsMember({"logistic", "forest", "network", "boosting"}))
+      ->check(CLI::IsMember(std::vector<std::string>(kinds.begin(), kinds.end())))
       ->capture_default_str();
   app.callback([&] {
     bool histories = std::find(names.begin(), names.end(), "histories") != names.end();

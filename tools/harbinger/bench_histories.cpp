@@ -9,7 +9,9 @@
 #include "app/judged_tasks.hpp"
 #include "app/process.hpp"
 #include "app/public_sets.hpp"
+#include "app/shipped.hpp"
 #include "app/table.hpp"
+#include "app/temporary_directory.hpp"
 #include "bench.hpp"
 #include "progress_bar.hpp"
 
@@ -20,22 +22,14 @@ namespace {
 namespace fs = std::filesystem;
 using steady = std::chrono::steady_clock;
 
-std::string schema_file(std::string_view schema) {
-  return own_directory() + "/../../../config/histories/" + std::string(schema) + ".toml";
-}
-
-/// One bench's way through the sets: imports into a directory of its own, judges, cleans up. The
+/// One bench's way through the sets: imports into a directory of its own, judges. The
 /// work is done by `harbinger dataset` and `harbinger evaluate` as anybody would call them, in
 /// processes of their own, so that an interrupt ends them at once.
 class judging {
 public:
-  judging(const bench_options& options, std::string directory)
-      : options_(options), directory_(std::move(directory)) {}
-  ~judging() {
-    std::error_code code;
-    fs::remove_all(directory_, code);
-  }
-  judging(const judging&) = delete;
+  /// `schemas`, `directory`: of the sets' schema files, and for what it makes.
+  judging(const bench_options& options, std::string schemas, std::string directory)
+      : options_(options), schemas_(std::move(schemas)), directory_(std::move(directory)) {}
 
   result<void> run();
   const std::vector<judged_kind>& kinds() const { return kinds_; }
@@ -46,6 +40,9 @@ private:
   result<void> import_set(const public_set& set);
   result<void> judge(const public_task& task);
   result<void> call(const std::string& what, std::vector<std::string> arguments);
+  std::string schema_file(std::string_view schema) const {
+    return schemas_ + '/' + std::string(schema) + ".toml";
+  }
   std::string source_of(const public_set& set) const {
     return (fs::path(options_.data) / set.folder).string();
   }
@@ -57,7 +54,7 @@ private:
   }
 
   const bench_options& options_;
-  std::string directory_;
+  std::string schemas_, directory_;
   std::vector<judged_kind> kinds_;
   bench_rows skipped_;
   uint64_t steps_ = 0, done_ = 0; ///< calls
@@ -185,9 +182,11 @@ std::vector<std::pair<std::string, double>> flat(const judged_kind& kind) {
 } // namespace
 
 result<bench_rows> bench_histories(const bench_options& options) {
-  std::string pattern = (fs::temp_directory_path() / "harbinger-bench-XXXXXX").string();
-  if (::mkdtemp(pattern.data()) == nullptr) return fail(errc::io, pattern);
-  judging all(options, pattern);
+  auto schemas = shipped_directory("config/histories");
+  if (!schemas) return tl::unexpected<error>(schemas.error());
+  auto directory = temporary_directory::make("harbinger-bench-");
+  if (!directory) return tl::unexpected<error>(directory.error());
+  judging all(options, *schemas, directory->path());
   if (auto done = all.run(); !done) return tl::unexpected<error>(done.error());
   auto rows = all.skipped();
   if (all.kinds().empty())

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "app/process.hpp"
+#include "app/temporary_directory.hpp"
 #include "bench.hpp"
 #include "net/reactor.hpp"
 #include "prefetch/copy_pull.hpp"
@@ -311,24 +312,17 @@ result<double> copy_bytes_per_s(partition_store& source, const std::string& dire
 } // namespace
 
 result<bench_rows> bench_prefetch(const bench_options& options) {
-  std::string pattern = (fs::temp_directory_path() / "harbinger-bench-XXXXXX").string();
-  if (::mkdtemp(pattern.data()) == nullptr) return fail(errc::io, pattern);
-  struct cleaner {
-    std::string directory;
-    ~cleaner() {
-      std::error_code code;
-      fs::remove_all(directory, code);
-    }
-  } clean{pattern};
-  auto source = partition_store::open({pattern + "/source", false, 0});
+  auto directory = temporary_directory::make("harbinger-bench-");
+  if (!directory) return tl::unexpected<error>(directory.error());
+  auto source = partition_store::open({directory->path() + "/source", false, 0});
   if (!source) return tl::unexpected<error>(source.error());
   if (auto filled = fill(**source); !filled) return tl::unexpected<error>(filled.error());
   std::vector<double> ours, slower;
   for (uint32_t run = 0; run < options.runs; ++run) {
     if (interrupted()) return fail(errc::cancelled, "interrupted");
-    auto copied = copy_bytes_per_s(**source, pattern + "/target");
+    auto copied = copy_bytes_per_s(**source, directory->path() + "/target");
     if (!copied) return tl::unexpected<error>(copied.error());
-    auto disk = disk_bytes_per_s(pattern);
+    auto disk = disk_bytes_per_s(directory->path());
     auto socket = socket_bytes_per_s();
     if (!disk) return tl::unexpected<error>(disk.error());
     if (!socket) return tl::unexpected<error>(socket.error());

@@ -1,20 +1,18 @@
-#include <filesystem>
-
 #include "app/demo.hpp"
-#include "app/process.hpp"
+#include "app/shipped.hpp"
 #include "bench.hpp"
 
 namespace harbinger {
 
 result<bench_rows> bench_recovery(const bench_options& options) {
+  auto campaign = shipped_directory("data/campaign");
+  if (!campaign) return tl::unexpected<error>(campaign.error());
   std::vector<double> prefetched, tail, rebuild;
   for (uint32_t run = 0; run < options.runs; ++run) {
     demo_options d;
     d.seed = 1000 + run;
     d.mib_per_partition = 8;
-    std::error_code code;
-    d.history = std::filesystem::weakly_canonical(own_directory() + "/../../../data/campaign", code)
-                    .string();
+    d.history = *campaign;
     auto report = run_demo(d);
     if (!report) return tl::unexpected<error>(report.error());
     auto broken = broken_promises(*report);

@@ -1,13 +1,13 @@
 #include <chrono>
-#include <filesystem>
 
-#include "app/demo.hpp"
 #include "app/process.hpp"
+#include "app/quick_settings.hpp"
+#include "app/shipped.hpp"
 #include "bench.hpp"
 #include "history/history_file.hpp"
 #include "predict/crowd.hpp"
 #include "predict/features.hpp"
-#include "predict/training.hpp"
+#include "predict/service_training.hpp"
 #include "progress_bar.hpp"
 
 namespace harbinger {
@@ -21,19 +21,10 @@ constexpr double score_ms_max = 50;
 constexpr size_t samples_each = 200; ///< 40 s at the campaign's pace: the long window
 constexpr int64_t now_ms = 1'800'000'000'000;
 
-/// As the demo's centre has them: its pace is that of the campaign.
-time_scales campaign_scales() { return make_scales({3, 10, 40}, quick_horizon_s, 3); }
-
-result<model> model_of(const history& campaign, const char* kind) {
-  auto scales = campaign_scales();
-  training_options options;
-  options.horizons_ms = {static_cast<int64_t>(1000 * scales.horizon_s)};
-  options.windows_s = scales.windows_s;
-  options.stale_after_s = scales.stale_after_s;
-  options.every_ms = 500;
-  options.rule = validation_rule::groups;
-  options.machine = "run";
-  options.cause = "trouble";
+/// As the demo's centre trains, whose pace is that of the campaign; but one kind, of all rows.
+result<model> model_of(const history& campaign, const settings& demo, const char* kind) {
+  auto options = training_of(demo);
+  options.study = {};
   options.study.kinds = {kind};
   options.study.evaluations = 1;
   progress_bar bar;
@@ -76,7 +67,7 @@ result<bench_row> score_row(const bench_options& options, const model& m,
 }
 
 struct timed_engine {
-  feature_engine engine{campaign_scales()};
+  feature_engine engine;
   feature_table table;
   int64_t time_ms = now_ms;
 };
@@ -115,14 +106,15 @@ result<bench_row> table_row(const bench_options& options, timed_engine& e,
 } // namespace
 
 result<bench_rows> bench_scoring(const bench_options& options) {
-  std::error_code code;
-  auto directory =
-      std::filesystem::weakly_canonical(own_directory() + "/../../../data/campaign", code).string();
-  auto campaign = read_history(directory);
+  auto demo = parsed_quick_settings();
+  if (!demo) return tl::unexpected<error>(demo.error());
+  auto directory = shipped_directory("data/campaign");
+  if (!directory) return tl::unexpected<error>(directory.error());
+  auto campaign = read_history(*directory);
   if (!campaign) return tl::unexpected<error>(campaign.error());
   auto crowd = crowd_of(*campaign, {nodes, samples_each, now_ms});
   if (!crowd) return tl::unexpected<error>(crowd.error());
-  timed_engine filled;
+  timed_engine filled{feature_engine(scales_of(demo->prediction)), {}};
   take(filled, *crowd);
   write_table(filled); // the first one also finds its memory
   bench_rows out;
@@ -130,7 +122,7 @@ result<bench_rows> bench_scoring(const bench_options& options) {
   if (!table) return tl::unexpected<error>(table.error());
   for (const char* kind : {"forest", "boosting"}) {
     if (interrupted()) return fail(errc::cancelled, "interrupted");
-    auto trained = model_of(*campaign, kind);
+    auto trained = model_of(*campaign, *demo, kind);
     if (!trained) return tl::unexpected<error>(trained.error());
     if (options.say) options.say("scoring: " + trained->version() + " is trained");
     auto row = score_row(options, *trained, filled.table);

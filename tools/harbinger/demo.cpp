@@ -1,6 +1,5 @@
 #include <chrono>
 #include <cstdio>
-#include <filesystem>
 #include <fstream>
 
 #include <CLI/CLI.hpp>
@@ -8,24 +7,13 @@
 #include "app/demo.hpp"
 #include "app/exit_code.hpp"
 #include "app/process.hpp"
+#include "app/shipped.hpp"
 #include "commands.hpp"
 #include "parse_line.hpp"
 
 namespace harbinger {
 
 namespace {
-
-/// The committed history of campaigns: in the source tree that this program was built in, or
-/// installed beside it.
-std::string find_history() {
-  for (const char* relative : {"/../../../data/campaign", "/../share/harbinger/campaign"}) {
-    auto path = own_directory() + relative;
-    std::error_code code;
-    if (std::filesystem::is_directory(path, code))
-      return std::filesystem::canonical(path, code).string();
-  }
-  return {};
-}
 
 bool write_file(const std::string& file, const std::string& text) {
   std::ofstream out(file);
@@ -50,7 +38,7 @@ int run_demo(int argc, char** argv) {
   demo_options options;
   options.seed = static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()
                                        / 1000 % 1'000'000);
-  options.history = find_history();
+  options.history = shipped_directory("data/campaign").value_or("");
   std::string trouble = "memory_leak", json_file;
   CLI::App app{"Show the whole way on real processes: trouble, warning, copies, death, recovery",
                "harbinger demo"};

@@ -22,30 +22,6 @@ int fail_with(const error& e) {
   return to_int(exit_code_of(e.code));
 }
 
-void take_common(const learning_options& from, evaluation_options& to) {
-  auto horizon_ms = to.study.horizon_ms;
-  to.study = from.study;
-  to.study.horizon_ms = horizon_ms;
-  to.windows_s = from.windows_s();
-  to.every_ms = from.every_ms;
-  to.phase_ms = from.phase_ms;
-  to.healthy_share = from.healthy_share;
-  to.group = from.group;
-  to.machine = from.machine;
-}
-model_evaluation_options of_model(const learning_options& from, const evaluation_options& more) {
-  model_evaluation_options out;
-  out.every_ms = from.every_ms;
-  out.phase_ms = from.phase_ms;
-  out.healthy_share = from.healthy_share;
-  out.group = from.group;
-  out.machine = from.machine;
-  out.innocent_before = more.innocent_before;
-  out.command_line = more.command_line;
-  out.seed = from.study.seed;
-  return out;
-}
-
 /// What is chosen already in a model that is given.
 void exclude_choices(CLI::App& app) {
   for (const char* name : {"--horizon", "--windows", "--models", "--search", "--split",
@@ -55,7 +31,7 @@ void exclude_choices(CLI::App& app) {
 }
 
 result<report> evaluate(const history& from, const std::string& model_file, int64_t from_ms,
-                        const learning_options& common, const evaluation_options& options) {
+                        const evaluation_options& options) {
   progress_bar bar;
   auto tell = [&](const std::string& what, double done) {
     bar.show(what, static_cast<uint64_t>(100 * done), 100);
@@ -63,9 +39,10 @@ result<report> evaluate(const history& from, const std::string& model_file, int6
   if (model_file.empty()) return evaluate_history(from, options, tell);
   auto given = model::load(model_file);
   if (!given) return tl::unexpected<error>(given.error());
-  auto more = of_model(common, options);
-  more.from_ms = from_ms;
-  return evaluate_model(*given, from, more, tell);
+  return evaluate_model(
+      *given, from,
+      {options.rows, from_ms, options.innocent_before, options.command_line, options.study.seed},
+      tell);
 }
 } // namespace
 
@@ -77,7 +54,7 @@ int run_evaluate(int argc, char** argv) {
   learning_options common;
   evaluation_options options;
   add_learning(app, common);
-  add_duration(app, "--horizon", options.study.horizon_ms,
+  add_duration(app, "--horizon", common.study.horizon_ms,
                "predict failures within this time (24h, 30d, 30min); needed without --model");
   app.add_option("--split", split, "time, machines, time_and_machines, groups")
       ->check(CLI::IsMember({"time", "machines", "time_and_machines", "groups"}))
@@ -97,17 +74,19 @@ int run_evaluate(int argc, char** argv) {
   app.add_option("--json", json_file, "write the figures for programs");
   exclude_choices(app);
   if (auto code = parse_line(app, argc, argv)) return *code;
-  if (model_file.empty() && options.study.horizon_ms == 0) {
+  if (model_file.empty() && common.study.horizon_ms == 0) {
     std::cerr << "harbinger evaluate: --horizon or --model is needed\n";
     return to_int(exit_code::usage);
   }
-  take_common(common, options);
+  options.study = common.study;
+  options.windows_s = common.windows_s();
+  options.rows = common.rows;
   options.split = *parse_enum<split_rule>(split);
   options.command_line = command_line(argc, argv);
 
   auto history = read_history(common.directory);
   if (!history) return fail_with(history.error());
-  auto made = evaluate(*history, model_file, from_ms, common, options);
+  auto made = evaluate(*history, model_file, from_ms, options);
   if (!made) return fail_with(made.error());
   std::cout << report_text(*made);
   if (!report_file.empty())

@@ -2,7 +2,9 @@
 
 #include <fstream>
 
+#include "core/listed.hpp"
 #include "history/time_text.hpp"
+#include "predict/scorer.hpp"
 
 namespace harbinger {
 
@@ -52,20 +54,20 @@ std::vector<double> learning_options::windows_s() const {
 
 void add_learning(CLI::App& app, learning_options& to) {
   app.add_option("--history", to.directory, "a history (harbinger dataset import)")->required();
-  add_duration(app, "--every", to.every_ms,
+  add_duration(app, "--every", to.rows.every_ms,
                "between two decisions about a node (default: the horizon)");
-  add_duration(app, "--at", to.phase_ms,
+  add_duration(app, "--at", to.rows.phase_ms,
                "when in that time, from its beginning (6h: daily at 06:00)");
   add_durations(app, "--windows", to.windows_ms, "three windows of features, e.g. 6h,24h,7d");
-  app.add_option("--group", to.group, "attribute that names a group (default: the fleet)");
-  app.add_option("--machine", to.machine,
+  app.add_option("--group", to.rows.group, "attribute that names a group (default: the fleet)");
+  app.add_option("--machine", to.rows.machine,
                  "attribute whose nodes stay together (default: each node for itself)");
-  app.add_option("--models", to.study.kinds, "logistic, forest, network, boosting")->delimiter(',');
+  app.add_option("--models", to.study.kinds, listed(predict::scorer_kinds()))->delimiter(',');
   app.add_option("--search", to.study.evaluations,
                  "tries of hyper-parameters a model; 1: the usual ones")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  app.add_option("--healthy-share", to.healthy_share,
+  app.add_option("--healthy-share", to.rows.healthy_share,
                  "share of the rows far from a failure that is kept; the others are weighed for")
       ->check(CLI::Range(1e-6, 1.0))
       ->capture_default_str();

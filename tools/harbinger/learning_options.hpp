@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 
 #include "core/result.hpp"
+#include "predict/row_options.hpp"
 #include "predict/study.hpp"
 
 namespace harbinger {
@@ -24,9 +25,7 @@ CLI::Option* add_time(CLI::App& app, const char* name, int64_t& ms, const char* 
 struct learning_options {
   std::string directory;
   std::vector<int64_t> windows_ms;
-  int64_t every_ms = 0, phase_ms = 0;
-  double healthy_share = 1;
-  std::string group, machine;
+  predict::row_options rows;
   predict::study_options study;
   std::vector<double> windows_s() const;
 };

@@ -87,11 +87,7 @@ int run_train(int argc, char** argv) {
   app.add_option("--json", json_file, "write what was reached, for programs");
   if (auto code = parse_line(app, argc, argv)) return *code;
   options.windows_s = common.windows_s();
-  options.every_ms = common.every_ms;
-  options.phase_ms = common.phase_ms;
-  options.healthy_share = common.healthy_share;
-  options.group = common.group;
-  options.machine = common.machine;
+  options.rows = common.rows;
   options.study = common.study;
   options.stale_after_s = static_cast<double>(stale_ms) / 1000;
   options.rule = *parse_enum<validation_rule>(rule);
