@@ -66,7 +66,9 @@ struct partition_row {
   harbinger::revision revision;
   harbinger::epoch epoch;
   node_id primary;               ///< empty: none, the partition is unavailable
-  std::vector<node_id> sync_set; ///< sorted, includes the primary; who may be promoted without loss
+  /// Sorted, includes the primary; who may be promoted without loss. More than replicas_wanted while
+  /// escalated (recovery/escalation.hpp)
+  std::vector<node_id> sync_set;
   std::vector<node_id> joiners;  ///< sorted; copies on their way into the sync set
   std::vector<copy_row> copies;  ///< sorted by node; not in the sync set
   uint32_t replicas_wanted = 0;

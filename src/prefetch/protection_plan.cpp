@@ -75,6 +75,10 @@ holding holding_of(const plan_subject& subject, const std::map<node_id, member_r
     if (!risks.contains(c.node)) ++h.copies_outside;
     h.nodes.insert(c.node);
   }
+  // A copy that was escalated into the sync set is still the copy that the partition was given.
+  auto extra = h.replicas > row.replicas_wanted ? h.replicas - row.replicas_wanted : 0;
+  h.copies += extra;
+  h.copies_outside += std::min(extra, h.replicas_outside);
   return h;
 }
 

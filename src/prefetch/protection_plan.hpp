@@ -66,7 +66,8 @@ double none_alive(const std::set<node_id>& holders, const zone_map& zones);
 ///   zones (unless replicas_wanted members outside of them are there already), and as many as bring
 ///   P(no live replica or copy) to none_alive_target or below; copies_max in all.
 /// * A partition to restore needs as many copies as live replicas are missing to replicas_wanted.
-/// * Copies under way count as there: the plan says what shall exist.
+/// * Copies under way count as there: the plan says what shall exist. So do members of the sync set
+/// beyond replicas_wanted: they were copies until they were escalated (recovery/escalation.hpp).
 /// * Order: restores first, fewest live holders first. Then by expected recovery time saved per
 /// byte: losing a primary stops
 ///   service, losing a secondary does not, so primaries at risk come first; then the larger
