@@ -113,6 +113,7 @@ need assess(const plan_subject& subject, const zone_map& zones,
   auto& w = n.wanted;
   w.partition = row.id;
   w.size_bytes = subject.size_bytes;
+  w.all_at_risk = n.at_risk && h.replicas_outside + h.copies_outside == 0;
   w.primary_at_risk = h.primary_at_risk;
   w.probability = h.probability;
   w.alive = h.nodes.size();
@@ -139,7 +140,7 @@ bool comes_before(const wanted_copy& a, const wanted_copy& b) {
   if (a.restore != b.restore) return a.restore;
   if (a.restore && a.alive != b.alive) return a.alive < b.alive;
   auto key = [](const wanted_copy& w) {
-    return std::tuple(!w.primary_at_risk, -std::lround(w.probability * 100.0), w.size_bytes,
+    return std::tuple(!w.all_at_risk, !w.primary_at_risk, -std::lround(w.probability * 100.0), w.size_bytes,
                       w.partition);
   };
   return key(a) < key(b);

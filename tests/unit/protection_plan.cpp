@@ -128,6 +128,15 @@ BOOST_FIXTURE_TEST_CASE(both_replicas_in_one_zone_want_a_copy_outside_of_it, six
   BOOST_TEST(plan().wanted.empty());
 }
 
+BOOST_FIXTURE_TEST_CASE(what_would_be_gone_with_the_zones_is_copied_before_the_rest, six_nodes) {
+  partition(0, "n1", "n3", 10);
+  partition(1, "n2", "n1", 1000);
+  zone_of({"n1"}, {0.9});
+  BOOST_TEST(order() == "1.0 1.1");
+  zone_of({"n2"}, {0.6});
+  BOOST_TEST(order() == "1.1 1.0");
+}
+
 BOOST_FIXTURE_TEST_CASE(a_copy_that_was_escalated_still_counts_as_the_copy, six_nodes) {
   auto& row = partition(0, "n1", "n2");
   row.sync_set.push_back(node_id{"n5"});
