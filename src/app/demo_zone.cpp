@@ -85,6 +85,7 @@ private:
   std::unique_ptr<availability_probe> probe_;
   std::set<node_id> doomed_;
   std::set<partition_id> whole_;
+  time_point trouble_begun_;
   std::optional<time_point> zoned_, escalated_at_;
   std::optional<uint64_t> said_escalated_;
   bool model_settled_ = false;
@@ -213,6 +214,7 @@ result<> zone_demo_run::begin_trouble() {
   for (const auto& row : map->partitions)
     if (in_rack(row.primary)) led.push_back(row.id);
   probe_ = std::make_unique<availability_probe>(cluster_->control_endpoint(), led);
+  trouble_begun_ = steady_clock::now();
   std::string names;
   for (const auto& id : doomed_) {
     auto& node = *cluster_->find(id.value);
@@ -265,8 +267,11 @@ result<> zone_demo_run::live_until_escalated() {
   while (steady_clock::now() < until) {
     tell_events();
     for (const auto& id : doomed_) {
-      if (auto since = events_->in_zone_since(id); since && (!zoned_ || since->at < *zoned_))
-        zoned_ = since->at;
+      if (auto since = events_->in_zone_since(id)) {
+        // One from before the trouble was no prediction of it.
+        auto foretold = std::max(since->at, trouble_begun_);
+        if (!zoned_ || foretold < *zoned_) zoned_ = foretold;
+      }
       if (cluster_->find(id.value)->daemon.ended()) return {}; // too late for what is not escalated
     }
     if (auto end = cluster_->central().ended())

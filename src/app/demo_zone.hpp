@@ -17,7 +17,8 @@ struct zone_demo_report {
   uint64_t seed = 0;
   std::string rack;
   std::vector<std::string> nodes;       ///< those in it
-  std::optional<double> warning_lead_s; ///< from the first zone in the rack to the deaths
+  std::optional<double> warning_lead_s; ///< from the first zone in the rack, or the trouble's begin
+                                        ///< if that was later, to the deaths
   uint64_t partitions = 0;              ///< in all
   uint64_t partitions_at_risk = 0;      ///< with a replica in the rack
   uint64_t partitions_whole = 0;        ///< with primary and secondary in it: gone, without escalation

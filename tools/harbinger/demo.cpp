@@ -100,7 +100,11 @@ int run_demo(int argc, char** argv) {
   };
   catch_interrupts();
   std::printf("seed %llu\n", static_cast<unsigned long long>(options.seed));
-  if (scenario == "zone") return finish(run_zone_demo(options), json_file);
+  if (scenario == "zone") {
+    options.partitions = 30; // more and smaller ones: some have both replicas in one rack
+    if (app.count("--mib") == 0) options.mib_per_partition = 2;
+    return finish(run_zone_demo(options), json_file);
+  }
   return finish(harbinger::run_demo(options), json_file);
 }
 
