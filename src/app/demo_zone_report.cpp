@@ -73,8 +73,8 @@ std::string to_table(const zone_demo_report& r) {
                r.rack.c_str(), r.trouble.c_str());
   table += r.warning_lead_s ? row("warning", "%.1f s before the deaths", *r.warning_lead_s)
                             : row("warning", "%s", "none");
-  table += row("partitions with a replica in the rack", "%llu of %llu",
-               plain(r.partitions_at_risk), plain(r.partitions));
+  table += row("partitions with a replica in the rack", "%llu of %llu", plain(r.partitions_at_risk),
+               plain(r.partitions));
   table += row("  with primary and secondary in it", "%llu", plain(r.partitions_whole));
   table += row("  of these escalated before the deaths", "%llu", plain(r.partitions_escalated));
   if (r.escalation_s) table += row("first zone to the last escalation", "%.1f s", *r.escalation_s);

@@ -140,8 +140,8 @@ bool comes_before(const wanted_copy& a, const wanted_copy& b) {
   if (a.restore != b.restore) return a.restore;
   if (a.restore && a.alive != b.alive) return a.alive < b.alive;
   auto key = [](const wanted_copy& w) {
-    return std::tuple(!w.all_at_risk, !w.primary_at_risk, -std::lround(w.probability * 100.0), w.size_bytes,
-                      w.partition);
+    return std::tuple(!w.all_at_risk, !w.primary_at_risk, -std::lround(w.probability * 100.0),
+                      w.size_bytes, w.partition);
   };
   return key(a) < key(b);
 }

@@ -2,9 +2,9 @@
 
 /// Escalation: while zones threaten every member of a partition's sync set, a ready copy outside of
 /// them joins it, so that the loss of all of them at one instant loses no acknowledged write. It is
-/// an ordinary joiner (docs/ARCHITECTURE.md, "Joining"); once in, it is a member like any other: the
-/// row does not remember who came last. A partition is escalated while its sync set is larger than
-/// replicas_wanted. Pure.
+/// an ordinary joiner (docs/ARCHITECTURE.md, "Joining"); once in, it is a member like any other:
+/// the row does not remember who came last. A partition is escalated while its sync set is larger
+/// than replicas_wanted. Pure.
 
 #include <map>
 #include <optional>
@@ -94,9 +94,9 @@ struct escalation_step {
 escalation_step escalate(const partition_row& row, const surroundings& around,
                          const threats& danger, const escalation_rules& rules);
 /// A member that is not the primary leaves, when `calm_since` is calm_ms ago and as many members as
-/// wanted stay that are up and configured for this row's epoch. Who leaves: who shares most `spread`
-/// attributes with the others, then whose node has most replicas, then the largest id. Its replica
-/// is dropped as any that no row mentions.
+/// wanted stay that are up and configured for this row's epoch. Who leaves: who shares most
+/// `spread` attributes with the others, then whose node has most replicas, then the largest id. Its
+/// replica is dropped as any that no row mentions.
 escalation_step deescalate(const partition_row& row, const surroundings& around,
                            std::optional<time_point> calm_since, const escalation_rules& rules);
 

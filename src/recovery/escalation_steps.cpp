@@ -1,5 +1,5 @@
-/// The steps of recovery_desk that take copies into sync sets beyond what is wanted, and members out
-/// again.
+/// The steps of recovery_desk that take copies into sync sets beyond what is wanted, and members
+/// out again.
 
 #include <algorithm>
 
@@ -80,13 +80,13 @@ void recovery_desk::note_escalation(const partition_row& row, work& w, actions& 
   if (escalated(row) && row.sync_set.size() > before->size())
     out.push_back(raise{severity::info, "partition_escalated", subject,
                         fields["entered"] + " is in the sync set of partition " + subject
-                            + " beyond the " + std::to_string(row.replicas_wanted) + " wanted: "
-                            + fields["sync_set"],
+                            + " beyond the " + std::to_string(row.replicas_wanted)
+                            + " wanted: " + fields["sync_set"],
                         std::move(fields)});
   else if (was && !escalated(row))
     out.push_back(raise{severity::info, "partition_deescalated", subject,
-                        "the sync set of partition " + subject + " is back at "
-                            + fields["sync_set"] + (reason.empty() ? "" : ": " + reason),
+                        "the sync set of partition " + subject + " is back at " + fields["sync_set"]
+                            + (reason.empty() ? "" : ": " + reason),
                         std::move(fields)});
 }
 

@@ -145,9 +145,9 @@ private:
     bool stuck = false; ///< nobody answers: takes no place among those under recovery
     bool was_available = false;
     time_point unsettled_since{};
-    std::optional<time_point> calm_since;       ///< escalated, and no zone threatens it any more
-    time_point escalate_not_before{};           ///< a joiner failed
-    std::string escalation_reason;              ///< of the last step, for the event
+    std::optional<time_point> calm_since;        ///< escalated, and no zone threatens it any more
+    time_point escalate_not_before{};            ///< a joiner failed
+    std::string escalation_reason;               ///< of the last step, for the event
     std::optional<std::vector<node_id>> members; ///< of the sync set, when it was last looked at
   };
   struct operation {
@@ -195,7 +195,7 @@ private:
   escalation_rules escalation_{1.0, 0, {}};
   threats danger_;
   escalation_budget budget_;
-  bool said_limit_ = false; ///< an alert stands: the budget of escalations is used up
+  bool said_limit_ = false;               ///< an alert stands: the budget of escalations is used up
   std::map<node_id, uint64_t> conflicts_; ///< last told size of each node's conflict journal
   std::map<partition_id, work> work_;
   std::set<partition_id> dirty_;

@@ -1,7 +1,7 @@
 #pragma once
 
-/// A recovery desk with a catalog and nodes around it, all in memory. For the tests of recovery and of
-/// escalation.
+/// A recovery desk with a catalog and nodes around it, all in memory. For the tests of recovery and
+/// of escalation.
 
 #include <boost/test/unit_test.hpp>
 
@@ -41,8 +41,9 @@ struct world {
   std::optional<drill_report> drilled;
   bool caught_up_at_once = true;
   std::function<void()> before_swap = [] {};
-  std::map<std::string, int> sent;          ///< by message type
-  std::map<std::string, std::string> racks; ///< of nodes; one that is not named is in one of its own
+  std::map<std::string, int> sent; ///< by message type
+  std::map<std::string, std::string>
+      racks; ///< of nodes; one that is not named is in one of its own
   escalation_rules escalation{1.0, 0, {"rack"}};
 
   world(int node_count = 4, uint32_t partitions = 4, uint32_t replicas = 2) {

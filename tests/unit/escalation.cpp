@@ -11,8 +11,8 @@ using namespace harbinger::recovery;
 
 namespace {
 
-/// One partition, n1 (primary) and n2 in rack r1, copies wherever a test puts them; n1 to n6, two in
-/// each rack.
+/// One partition, n1 (primary) and n2 in rack r1, copies wherever a test puts them; n1 to n6, two
+/// in each rack.
 struct stage {
   catalog_view view;
   replica_book book;
@@ -235,7 +235,8 @@ BOOST_FIXTURE_TEST_CASE(nobody_leaves_before_it_was_calm_for_long_enough, stage)
   BOOST_TEST(deescalate(row(1), around(), std::nullopt, rules).reason == "");
 }
 
-BOOST_FIXTURE_TEST_CASE(who_shares_a_failure_domain_leaves_first_then_who_has_most_to_carry, stage) {
+BOOST_FIXTURE_TEST_CASE(who_shares_a_failure_domain_leaves_first_then_who_has_most_to_carry,
+                        stage) {
   partition(1, {1, 2, 5});
   BOOST_TEST(leaves(seconds(60), 1) == "n2"); // in the rack of the primary
   partition(2, {1, 3, 5});

@@ -84,7 +84,8 @@ BOOST_FIXTURE_TEST_CASE(it_enters_the_sync_set_only_when_it_has_caught_up, escal
   caught_up_at_once = false;
   auto copy = escalate_first();
   BOOST_TEST(row().sync_set.size() == 2u);
-  BOOST_TEST(row().joiners == std::vector<node_id>{node_id{copy}}, boost::test_tools::per_element());
+  BOOST_TEST(row().joiners == std::vector<node_id>{node_id{copy}},
+             boost::test_tools::per_element());
   BOOST_REQUIRE(!desk->rows(now).empty());
   BOOST_TEST(desk->rows(now).front().phase == "escalating");
   caught_up_at_once = true;
@@ -107,7 +108,8 @@ BOOST_FIXTURE_TEST_CASE(the_loss_of_primary_and_secondary_at_one_instant_loses_n
   BOOST_TEST(std::count(wanted.begin(), wanted.end(), id()) > 0); // its other replica comes next
 }
 
-BOOST_FIXTURE_TEST_CASE(what_joined_is_the_secondary_when_the_zone_kills_only_one, escalating_world) {
+BOOST_FIXTURE_TEST_CASE(what_joined_is_the_secondary_when_the_zone_kills_only_one,
+                        escalating_world) {
   auto copy = escalate_first();
   lose(secondary() == copy ? row().sync_set.front().value : secondary());
   run(500);
@@ -257,8 +259,8 @@ BOOST_FIXTURE_TEST_CASE(a_drill_is_left_alone, escalating_world) {
 
 namespace {
 
-/// A history of zones over random pairs of nodes, copies, joiners fast and slow, deaths of whole zones
-/// at one instant, restarts of nodes and centre, and writes.
+/// A history of zones over random pairs of nodes, copies, joiners fast and slow, deaths of whole
+/// zones at one instant, restarts of nodes and centre, and writes.
 struct random_history : escalating_world {
   std::mt19937& random;
   uint32_t seed;
@@ -281,8 +283,8 @@ struct random_history : escalating_world {
           for (auto& m : z.members)
             if (catalog_view::mentions(row(i), m) && row(i).copies.empty()) copy_of(i);
   }
-  /// A batch is acknowledged when the configured primary, every member and the joiners that the primary
-  /// knows as caught up have it.
+  /// A batch is acknowledged when the configured primary, every member and the joiners that the
+  /// primary knows as caught up have it.
   void write_somewhere() {
     for (auto& [id, row] : catalog.partitions()) {
       if (row.primary.value.empty()) continue;
