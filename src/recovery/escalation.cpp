@@ -38,6 +38,24 @@ std::optional<node_id> candidate(const partition_row& row, const surroundings& a
   return second_best;
 }
 
+/// Why each other copy does not join (P9): "n3: in zone 2; n6: not complete".
+std::string others(const partition_row& row, const surroundings& around, const threats& danger,
+                   const node_id& chosen) {
+  auto ready = ready_copies(row, around);
+  std::string text;
+  for (auto& copy : row.copies) {
+    if (copy.node == chosen) continue;
+    auto threat = danger.worst(copy.node);
+    bool complete = std::find(ready.begin(), ready.end(), copy.node) != ready.end();
+    auto why = !complete                   ? std::string("not complete")
+               : danger.in_zone(copy.node) ? "in zone " + std::to_string(threat->zone.value)
+               : danger.exposed(copy.node) ? "exposed by zone " + std::to_string(threat->zone.value)
+                                           : "not newer than " + chosen.value;
+    text += (text.empty() ? "" : "; ") + copy.node.value + ": " + why;
+  }
+  return text;
+}
+
 bool may_grow(const partition_row& row) {
   return row.joiners.empty() && row.sync_set.size() >= row.replicas_wanted
          && row.sync_set.size() < row.replicas_wanted + extra_members_max;
@@ -158,6 +176,8 @@ escalation_step escalate(const partition_row& row, const surroundings& around,
   out.row.joiners = {*who};
   out.reason = "copy on " + who->value + " joins beyond the " + std::to_string(row.replicas_wanted)
                + " wanted: every member is threatened, " + *why;
+  if (auto rejected = others(row, around, danger, *who); !rejected.empty())
+    out.reason += "; not " + rejected;
   return out;
 }
 

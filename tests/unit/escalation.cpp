@@ -167,6 +167,8 @@ BOOST_FIXTURE_TEST_CASE(who_joins_lies_outside_of_all_zones_and_of_what_the_zone
   BOOST_TEST(joins() == "n5"); // exposed by another, unlikely zone: better than nobody
   copy(6, 0, 9);
   BOOST_TEST(joins() == "n6"); // exposed by none, though a little behind
+  auto why = escalate(row(), around(), danger, rules).reason;
+  BOOST_TEST(why.ends_with("not n3: exposed by zone 1; n4: in zone 2; n5: exposed by zone 3"), why);
 }
 
 BOOST_FIXTURE_TEST_CASE(only_a_complete_copy_of_the_right_log_joins, stage) {
