@@ -103,6 +103,7 @@ json partition_cells(const partition_row& row) {
           copies,
           row.epoch.value,
           row.replicas_wanted,
+          row.sync_set.size() > row.replicas_wanted ? "yes" : "",
           row.revision.value};
 }
 
@@ -119,7 +120,7 @@ result<std::string> partitions_table(const catalog_view& view,
   }
   return catalog_text({{"columns",
                         {"partition", "primary", "sync_set", "joiners", "copies", "epoch",
-                         "replicas_wanted", "revision"}},
+                         "replicas_wanted", "escalated", "revision"}},
                        {"rows", rows}});
 }
 

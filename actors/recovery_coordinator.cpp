@@ -143,6 +143,10 @@ void emit_recovery(coordinator_pointer self, const context_ptr& ctx, recovery::a
 
 // --- actions of the detector ---
 
+recovery::escalation_rules escalation_of(const settings& config) {
+  return {config.zones.escalate_at, config.zones.escalated_max, config.placement.spread};
+}
+
 void set_state(coordinator_pointer self, const context_ptr& ctx, const node_id& node,
                incarnation life, node_state state, const std::string& why) {
   auto keeper = ctx->names.find(names::catalog_keeper);
@@ -250,6 +254,9 @@ void every_second(coordinator_pointer self, const context_ptr& ctx) {
   auto now = self->clock().now();
   if (now < s.next_second) return;
   s.next_second = now + seconds(1);
+  gauge(ctx, "harbinger_partitions_escalated",
+        "partitions with a member beyond those wanted, or one on its way in")
+      .Set(static_cast<double>(s.desk->escalated_now()));
   if (s.desk->need_whole() || !s.desk->view().ready()) ask_for_whole_catalog(self, ctx);
   for (auto& row : s.detector->rows(now)) {
     auto held = s.desk->view().node(row.node);
@@ -333,6 +340,7 @@ recovery_coordinator_actor::behavior_type recovery_coordinator(coordinator_point
   self->state.detector.emplace(config.recovery, config.control.heartbeat_ms,
                                recovery_coordinator_state::tick_ms);
   self->state.desk.emplace(config.recovery, config.control.command_timeout_ms);
+  self->state.desk->configure(escalation_of(config));
   ask_for_whole_catalog(self, ctx);
   tell<zone_manager_actor>(self, ctx, names::zone_manager, tick{});
   tell<version_synchronizer_actor>(self, ctx, names::version_synchronizer, tick{});
@@ -353,6 +361,7 @@ recovery_coordinator_actor::behavior_type recovery_coordinator(coordinator_point
       [=](const config_changed& m) {
         self->state.detector->configure(m.now->recovery);
         self->state.desk->configure(m.now->recovery);
+        self->state.desk->configure(escalation_of(*m.now));
       },
       [=](const report_received& m) { recover(self, ctx, m.report); },
       [=](const recovery_drill& m) -> caf::result<show_reply> {

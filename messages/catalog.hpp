@@ -65,10 +65,12 @@ struct partition_row {
   partition_id id;
   harbinger::revision revision;
   harbinger::epoch epoch;
-  node_id primary;               ///< empty: none, the partition is unavailable
-  std::vector<node_id> sync_set; ///< sorted, includes the primary; who may be promoted without loss
-  std::vector<node_id> joiners;  ///< sorted; copies on their way into the sync set
-  std::vector<copy_row> copies;  ///< sorted by node; not in the sync set
+  node_id primary; ///< empty: none, the partition is unavailable
+  /// Sorted, includes the primary; who may be promoted without loss. More than replicas_wanted
+  /// while escalated (recovery/escalation.hpp)
+  std::vector<node_id> sync_set;
+  std::vector<node_id> joiners; ///< sorted; copies on their way into the sync set
+  std::vector<copy_row> copies; ///< sorted by node; not in the sync set
   uint32_t replicas_wanted = 0;
   epoch_history history; ///< newest 64 epochs; empty: new, not opened by a first primary yet
   /// The primary's life when it got this epoch; in another life it needs a new epoch

@@ -113,6 +113,16 @@ void central_keys(std::vector<config_key>& k) {
   k.push_back(number({"zones.leave_at", central, live, "probability",
                       "risk below which it may leave; less than enter_at"},
                      0, 1, FIELD(zones.leave_at)));
+  k.push_back(number({"zones.escalate_at", central, live, "probability",
+                      "when every member of a partition's sync set is in, or exposed to, a zone of "
+                      "this probability or more, a copy outside of it joins the sync set until the "
+                      "zones are gone: their loss at one instant loses nothing, a write waits for "
+                      "one more acknowledgement; 1: practically never"},
+                     0.01, 1, FIELD(zones.escalate_at)));
+  k.push_back(integer({"zones.escalated_max", central, live, "partitions",
+                       "most partitions with such a copy at once; past it the riskiest, and one "
+                       "alert; 0: none"},
+                      0, 16384, FIELD(zones.escalated_max)));
   k.push_back(integer({"zones.enter_rounds", central, live, "scorings",
                        "consecutive scorings at enter_at or above before it enters"},
                       1, 1000, FIELD(zones.enter_rounds)));

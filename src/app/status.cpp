@@ -59,18 +59,21 @@ size_t names_in(const json& value) {
 }
 
 json partitions_of(const listing& list) {
-  size_t available = 0, short_of = 0;
+  size_t available = 0, short_of = 0, escalated = 0;
   for (const auto& row : list.rows()) {
     bool has_primary = !empty_cell(list.cell(row, "primary"));
     available += has_primary;
     auto wanted = list.cell(row, "replicas_wanted");
-    if (wanted.is_number() && names_in(list.cell(row, "sync_set")) < wanted.get<size_t>())
-      ++short_of;
+    if (!wanted.is_number()) continue;
+    auto members = names_in(list.cell(row, "sync_set"));
+    short_of += members < wanted.get<size_t>();
+    escalated += members > wanted.get<size_t>();
   }
   return {{"total", list.rows().size()},
           {"available", available},
           {"unavailable", list.rows().size() - available},
-          {"short_of_replicas", short_of}};
+          {"short_of_replicas", short_of},
+          {"escalated", escalated}};
 }
 
 json alerts_of(const listing& list) {

@@ -54,9 +54,10 @@ struct history_settings {
 struct zone_settings {
   double enter_at = 0.5; ///< probability at which a node enters a zone
   double leave_at = 0.2; ///< and below which it may leave
-  /// Reserved: copies join the sync set (not implemented; refused when set in the file)
+  /// Probability of a zone at which copies of partitions that lie in it whole join the sync set
   double escalate_at = 0.9;
-  uint32_t enter_rounds = 2; ///< consecutive scorings above enter_at
+  uint32_t escalated_max = 1024; ///< partitions with a joined copy at once; 0: none
+  uint32_t enter_rounds = 2;     ///< consecutive scorings above enter_at
   double minimum_stay_s = 60;
   double share_max = 0.3; ///< brake: largest share of the up nodes in zones
   /// A domain is condemned when so many risky members would be rarer than this by chance

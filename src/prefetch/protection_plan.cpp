@@ -75,6 +75,10 @@ holding holding_of(const plan_subject& subject, const std::map<node_id, member_r
     if (!risks.contains(c.node)) ++h.copies_outside;
     h.nodes.insert(c.node);
   }
+  // A copy that was escalated into the sync set is still the copy that the partition was given.
+  auto extra = h.replicas > row.replicas_wanted ? h.replicas - row.replicas_wanted : 0;
+  h.copies += extra;
+  h.copies_outside += std::min(extra, h.replicas_outside);
   return h;
 }
 
@@ -109,6 +113,7 @@ need assess(const plan_subject& subject, const zone_map& zones,
   auto& w = n.wanted;
   w.partition = row.id;
   w.size_bytes = subject.size_bytes;
+  w.all_at_risk = n.at_risk && h.replicas_outside + h.copies_outside == 0;
   w.primary_at_risk = h.primary_at_risk;
   w.probability = h.probability;
   w.alive = h.nodes.size();
@@ -135,8 +140,8 @@ bool comes_before(const wanted_copy& a, const wanted_copy& b) {
   if (a.restore != b.restore) return a.restore;
   if (a.restore && a.alive != b.alive) return a.alive < b.alive;
   auto key = [](const wanted_copy& w) {
-    return std::tuple(!w.primary_at_risk, -std::lround(w.probability * 100.0), w.size_bytes,
-                      w.partition);
+    return std::tuple(!w.all_at_risk, !w.primary_at_risk, -std::lround(w.probability * 100.0),
+                      w.size_bytes, w.partition);
   };
   return key(a) < key(b);
 }

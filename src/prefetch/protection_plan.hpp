@@ -33,6 +33,7 @@ struct wanted_copy {
   uint32_t missing = 0; ///< copies to begin, 1 or more
   bool restore = false; ///< a replica is missing now; else it is only at risk
   restore_method method = restore_method::pull;
+  bool all_at_risk = false; ///< no live replica or copy outside of the zones
   bool primary_at_risk = false;
   double probability = 0.0;     ///< of the likeliest failure among its replicas
   double none_alive_now = 0.0;  ///< P(no live replica or copy) as things are
@@ -66,9 +67,11 @@ double none_alive(const std::set<node_id>& holders, const zone_map& zones);
 ///   zones (unless replicas_wanted members outside of them are there already), and as many as bring
 ///   P(no live replica or copy) to none_alive_target or below; copies_max in all.
 /// * A partition to restore needs as many copies as live replicas are missing to replicas_wanted.
-/// * Copies under way count as there: the plan says what shall exist.
-/// * Order: restores first, fewest live holders first. Then by expected recovery time saved per
-/// byte: losing a primary stops
+/// * Copies under way count as there: the plan says what shall exist. So do members of the sync set
+/// beyond replicas_wanted: they were copies until they were escalated (recovery/escalation.hpp).
+/// * Order: restores first, fewest live holders first. Then partitions that have nothing outside of
+/// the zones: they would be gone with them, and only a copy can be escalated. Then by expected
+/// recovery time saved per byte: losing a primary stops
 ///   service, losing a secondary does not, so primaries at risk come first; then the larger
 ///   probability (in steps of 0.01); then the smaller partition, since a recovery has a fixed part;
 ///   then the id.

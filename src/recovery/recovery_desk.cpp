@@ -62,10 +62,14 @@ actions recovery_desk::step(const replicas_changed& statuses, time_point now) {
   return out;
 }
 
-actions recovery_desk::step(const zone_map& zones, time_point) {
+actions recovery_desk::step(const zone_map& zones, time_point now) {
+  actions out;
   in_zones_.clear();
   for (auto& zone : zones.zones) in_zones_.insert(zone.members.begin(), zone.members.end());
-  return {};
+  danger_ = threats(zones);
+  judge_escalation(now, out);
+  work_off(now, out);
+  return out;
 }
 
 actions recovery_desk::step(const node_lost& lost, time_point now) {
@@ -118,6 +122,7 @@ actions recovery_desk::step(const look&, time_point now) {
   if (now >= next_sweep_) {
     next_sweep_ = now + milliseconds(sweep_ms);
     for (auto& [id, row] : view_.partitions()) dirty_.insert(id);
+    judge_escalation(now, out);
     drop_strays(now, out);
     outages_.tidy();
   }
@@ -249,7 +254,7 @@ std::vector<recovery_desk::row> recovery_desk::rows(time_point now) const {
     else if (cause)
       phase = here.live_members(row).empty() ? "unavailable" : "waiting";
     else if (!row.joiners.empty())
-      phase = "joining";
+      phase = row.sync_set.size() < row.replicas_wanted ? "joining" : "escalating";
     else if (!available(row, here) || !due_configurations(row, here).empty())
       phase = "configuring";
     out.push_back({id, phase, cause.value_or(""),

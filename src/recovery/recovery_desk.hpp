@@ -18,6 +18,7 @@
 #include "messages/local.hpp"
 #include "recovery/copy_outlook.hpp"
 #include "recovery/drill.hpp"
+#include "recovery/escalation.hpp"
 #include "recovery/last_resort.hpp"
 #include "recovery/outages.hpp"
 #include "recovery/redundancy.hpp"
@@ -100,6 +101,8 @@ public:
 
   recovery_desk(const recovery_settings& settings, uint32_t command_timeout_ms);
   void configure(const recovery_settings& settings) { settings_ = settings; }
+  /// Without it nothing is escalated.
+  void configure(escalation_rules rules) { escalation_ = std::move(rules); }
 
   actions step(const partition_map& map, time_point now);
   actions step(const node_report& report, time_point now);
@@ -119,8 +122,8 @@ public:
 
   struct row {
     partition_id partition;
-    std::string phase; ///< "sealing", "swapping", "configuring", "joining", "waiting for a copy",
-                       ///< "unavailable", "waiting"
+    std::string phase; ///< "sealing", "swapping", "configuring", "joining", "escalating", "waiting
+                       ///< for a copy", "unavailable", "waiting"
     std::string detail;
     double since_ms = 0.0;
   };
@@ -131,6 +134,8 @@ public:
   std::vector<copy_outlook> copies(time_point now) const {
     return copy_outlooks(around(now), measured(outages_.rows()));
   }
+  /// Partitions that are escalated, or on the way to it, as of the last look.
+  size_t escalated_now() const { return budget_.standing; }
 
 private:
   struct sent_configuration {
@@ -152,6 +157,10 @@ private:
     bool was_available = false;
     time_point unsettled_since{};
     time_point nobody_left_since{}; ///< zero: somebody is
+    std::optional<time_point> calm_since;        ///< escalated, and no zone threatens it any more
+    time_point escalate_not_before{};            ///< a joiner failed
+    std::string escalation_reason;               ///< of the last step, for the event
+    std::optional<std::vector<node_id>> members; ///< of the sync set, when it was last looked at
   };
   struct operation {
     partition_id partition;
@@ -178,12 +187,15 @@ private:
   void swap(work& w, partition_row row, harbinger::revision expected, std::string why,
             actions& out);
 
-  // recovery_steps.cpp
+  // recovery_steps.cpp, escalation_steps.cpp
   void work_off(time_point now, actions& out);
   bool settle(const partition_row& row, work& w, time_point now, actions& out);
   bool change_primary(const partition_row& row, work& w, time_point now, actions& out);
   void propose_promotion(const partition_row& row, work& w, time_point now, actions& out);
   void give_up_primary(const partition_row& row, work& w, actions& out);
+  void judge_escalation(time_point now, actions& out);
+  bool escalate_or_back(const partition_row& row, work& w, time_point now, actions& out);
+  void note_escalation(const partition_row& row, work& w, actions& out);
   bool repair_row(const partition_row& row, work& w, time_point now, actions& out);
   bool configure_members(const partition_row& row, work& w, time_point now, actions& out);
   void note_progress(const partition_row& row, work& w, time_point now, actions& out);
@@ -204,6 +216,10 @@ private:
   catalog_view view_;
   replica_book book_;
   std::set<node_id> in_zones_;
+  escalation_rules escalation_{1.0, 0, {}};
+  threats danger_;
+  escalation_budget budget_;
+  bool said_limit_ = false;               ///< an alert stands: the budget of escalations is used up
   std::map<node_id, uint64_t> conflicts_; ///< last told size of each node's conflict journal
   std::map<partition_id, work> work_;
   std::set<partition_id> dirty_;

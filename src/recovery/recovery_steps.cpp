@@ -19,6 +19,10 @@ std::string joined(const std::vector<std::string>& parts) {
   return text;
 }
 
+void add_reason(std::string& reasons, const std::string& more) {
+  reasons += (reasons.empty() ? "" : "; ") + more;
+}
+
 bool is_stray(const partition_row& row, const node_id& node, const replica_report& report) {
   if (!catalog_view::mentions(row, node)) return true;
   bool copy_ordered = std::any_of(row.copies.begin(), row.copies.end(),
@@ -99,6 +103,7 @@ bool recovery_desk::settle(const partition_row& row, work& w, time_point now, ac
     rest = repair_row(row, w, now, out) && rest;
     rest = (w.swapping || configure_members(row, w, now, out)) && rest;
   }
+  note_escalation(row, w, out);
   note_progress(row, w, now, out);
   bool done = complete(row, here);
   if (done)
@@ -140,6 +145,7 @@ void recovery_desk::propose_promotion(const partition_row& row, work& w, time_po
   w.promotion = w.change->decide(row, around(now));
   auto why = w.change->cause() + "; " + w.promotion->winner.value + " has the highest version, "
              + to_string(w.promotion->winner_version);
+  if (escalated(row)) add_reason(w.escalation_reason, why);
   swap(w, w.promotion->row, row.revision, std::move(why), out);
 }
 
@@ -191,8 +197,15 @@ bool recovery_desk::repair_row(const partition_row& row, work& w, time_point now
     w.want_not_before = now + milliseconds(sweep_ms);
     out.push_back(want_copy{{row.id, restore_method::pull}});
   }
-  if (wanted.reasons.empty()) return !wanted.copy_wanted;
+  if (wanted.reasons.empty()) {
+    bool rest = drilled || escalate_or_back(row, w, now, out);
+    return rest && !wanted.copy_wanted;
+  }
   if (now < w.swap_not_before || !room()) return false;
+  bool gave_up = !row.joiners.empty() && escalating(row) && !escalating(wanted.row);
+  if (gave_up) w.escalate_not_before = now + milliseconds(escalation_rest_ms);
+  if (gave_up) w.escalation_reason.clear();
+  if (escalating(row)) add_reason(w.escalation_reason, joined(wanted.reasons));
   swap(w, std::move(wanted.row), row.revision, joined(wanted.reasons), out);
   return true;
 }

@@ -65,7 +65,7 @@ std::optional<std::string> joiner_failed(const partition_row& row, const node_id
 
 } // namespace
 
-void add_joiners(partition_row& row, const surroundings& around) {
+std::vector<node_id> ready_copies(const partition_row& row, const surroundings& around) {
   std::vector<std::tuple<bool, version, node_id>> fits;
   for (auto& copy : row.copies)
     if (auto report = fit(row, copy, around))
@@ -75,7 +75,13 @@ void add_joiners(partition_row& row, const surroundings& around) {
     if (std::get<1>(a) != std::get<1>(b)) return std::get<1>(a) > std::get<1>(b);
     return std::get<2>(a) < std::get<2>(b);
   });
-  for (auto& [safe, held, id] : fits) {
+  std::vector<node_id> best_first;
+  for (auto& [safe, held, id] : fits) best_first.push_back(id);
+  return best_first;
+}
+
+void add_joiners(partition_row& row, const surroundings& around) {
+  for (auto& id : ready_copies(row, around)) {
     if (row.sync_set.size() + row.joiners.size() >= row.replicas_wanted) break;
     insert_sorted(row.joiners, id);
   }

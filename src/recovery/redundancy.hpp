@@ -13,9 +13,10 @@ namespace harbinger::recovery {
 /// A joiner must catch up within this, else its copy is given up and made anew.
 inline constexpr uint32_t join_patience_ms = 15'000;
 
-/// Puts ready copies among the joiners, as many as are missing: outside of zones first, then newest
-/// version, then id. A copy fits when its node lives, it is complete, is a prefix of the row's
-/// history and not known to differ.
+/// Nodes whose copies can join: outside of zones first, then newest version, then id. A copy fits
+/// when its node lives, it is complete, is a prefix of the row's history and not known to differ.
+std::vector<node_id> ready_copies(const partition_row& row, const surroundings& around);
+/// Puts ready copies among the joiners, as many as are missing.
 void add_joiners(partition_row& row, const surroundings& around);
 
 struct repair {

@@ -20,12 +20,15 @@ struct live_cluster {
   static constexpr uint32_t partitions = 6;
   std::unique_ptr<harbinger::cluster> cluster;
 
-  explicit live_cluster(uint32_t nodes = 4, bool with_trouble = false) {
+  /// `central`: its configuration beyond the quick settings.
+  explicit live_cluster(uint32_t nodes = 4, bool with_trouble = false,
+                        const std::map<std::string, std::string>& central = {}) {
     cluster_options options;
     options.with_trouble = with_trouble;
     options.programs = HARBINGER_BIN_DIR;
     options.nodes = nodes;
     options.central = quick_central_settings();
+    for (const auto& [key, value] : central) options.central[key] = value;
     options.node = quick_node_settings();
     auto prepared = harbinger::cluster::prepare(options);
     require(prepared);

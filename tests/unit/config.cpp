@@ -70,8 +70,10 @@ BOOST_AUTO_TEST_CASE(mistakes_are_refused_with_file_line_key_and_reason) {
              == "central.toml:2: node.id: is not a key of this role (central)");
   BOOST_TEST(refusal(central("threads = 1979-05-27\n"))
              == "central.toml:1: threads: wrong type, wanted integer");
-  BOOST_TEST(refusal(central("[zones]\nescalate_at = 0.9\n"))
-             == "central.toml:2: zones.escalate_at: unknown key");
+  BOOST_TEST(refusal(central("[zones]\nescalate_at = 0.0\n"))
+             == "central.toml:2: zones.escalate_at: 0.0 is out of range 0.01..1.0");
+  BOOST_TEST(refusal(central("[zones]\nescalated_max = 16385\n"))
+             == "central.toml:2: zones.escalated_max: 16385 is out of range 0..16384");
 }
 
 BOOST_AUTO_TEST_CASE(rules_between_keys_name_the_line_too) {

@@ -93,12 +93,13 @@ BOOST_AUTO_TEST_CASE(status_is_put_together_from_the_listings) {
       {{"nodes",
         R"({"columns": ["node", "state"], "rows": [["n1", "up"], ["n2", "up"], ["n3", "dead"]]})"},
        {"partitions", R"({"columns": ["partition", "primary", "sync_set", "replicas_wanted"],
-                        "rows": [["1.0", "n1", "n1, n2", 2], ["1.1", "n2", ["n2"], 2], ["1.3", "n1", "n1 n2", 2], ["1.2", "", "", 2]]})"}},
+                        "rows": [["1.0", "n1", "n1, n2", 2], ["1.1", "n2", ["n2"], 2], ["1.3", "n1", "n1 n2", 2], ["1.2", "", "", 2], ["1.4", "n1", "n1 n2 n5", 2]]})"}},
       {"zones: timeout"}));
   BOOST_TEST(status["nodes"]["up"] == 2);
   BOOST_TEST(status["nodes"]["dead"] == 1);
-  BOOST_TEST(status["partitions"]["available"] == 3);
+  BOOST_TEST(status["partitions"]["available"] == 4);
   BOOST_TEST(status["partitions"]["short_of_replicas"] == 2);
+  BOOST_TEST(status["partitions"]["escalated"] == 1);
   BOOST_TEST(status["missing"][0] == "zones: timeout");
 }
 

@@ -120,6 +120,36 @@ BOOST_FIXTURE_TEST_CASE(replicas_enough_outside_the_zones_need_no_copy, six_node
   BOOST_TEST(plan().wanted.at(0).missing == 1u);
 }
 
+BOOST_FIXTURE_TEST_CASE(both_replicas_in_one_zone_want_a_copy_outside_of_it, six_nodes) {
+  auto& row = partition(0, "n1", "n2");
+  zone_of({"n1", "n2"}, {0.9, 0.9}, 0.4);
+  BOOST_TEST(plan().wanted.at(0).missing == 1u);
+  row.copies = {{node_id{"n5"}, copy_id{1}, true}};
+  BOOST_TEST(plan().wanted.empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(what_would_be_gone_with_the_zones_is_copied_before_the_rest, six_nodes) {
+  partition(0, "n1", "n3", 10);
+  partition(1, "n2", "n1", 1000);
+  zone_of({"n1"}, {0.9});
+  BOOST_TEST(order() == "1.0 1.1");
+  zone_of({"n2"}, {0.6});
+  BOOST_TEST(order() == "1.1 1.0");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_copy_that_was_escalated_still_counts_as_the_copy, six_nodes) {
+  auto& row = partition(0, "n1", "n2");
+  row.sync_set.push_back(node_id{"n5"});
+  zone_of({"n1", "n2"}, {0.9, 0.9}, 0.4);
+  BOOST_TEST(plan().wanted.empty());
+  zone_of({"n5"}, {0.6}); // it got into danger itself: one more, and with it copies_max is reached
+  BOOST_TEST(plan().wanted.at(0).missing == 1u);
+  row.copies = {{node_id{"n6"}, copy_id{1}, true}};
+  rules.none_alive_target = 1e-9;
+  BOOST_TEST(plan().wanted.empty());
+  BOOST_TEST(plan().surplus.empty());
+}
+
 BOOST_FIXTURE_TEST_CASE(restores_come_first_then_primaries_then_probability_then_the_smaller,
                         six_nodes) {
   partition(0, "n2", "n1", 10);

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "app/demo.hpp"
+#include "app/demo_zone.hpp"
 #include "app/exit_code.hpp"
 #include "app/process.hpp"
 #include "app/shipped.hpp"
@@ -23,13 +24,25 @@ bool write_file(const std::string& file, const std::string& text) {
   return bool(out);
 }
 
-int conclude(const demo_report& report, const std::string& json_file) {
+template <class Report>
+int conclude(const Report& report, const std::string& json_file) {
   std::printf("\n%s", to_table(report).c_str());
   bool written = json_file.empty() || write_file(json_file, to_json(report));
   auto broken = broken_promises(report);
   for (const auto& what : broken) std::printf("\n  NOT AS PROMISED: %s", what.c_str());
   if (!broken.empty()) std::printf("\n");
   return to_int(broken.empty() && written ? exit_code::ok : exit_code::failure);
+}
+
+template <class Report>
+int finish(const result<Report>& report, const std::string& json_file) {
+  if (report) return conclude(*report, json_file);
+  if (report.error().code == errc::cancelled) {
+    std::printf("interrupted; everything is stopped\n");
+    return 130;
+  }
+  std::fprintf(stderr, "harbinger demo: %s\n", to_string(report.error()).c_str());
+  return to_int(exit_code::failure);
 }
 
 } // namespace
@@ -39,10 +52,15 @@ int run_demo(int argc, char** argv) {
   options.seed = static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()
                                        / 1000 % 1'000'000);
   options.history = shipped_directory("data/campaign").value_or("");
-  std::string trouble = "memory_leak", json_file;
+  std::string scenario = "node", trouble = "memory_leak", json_file;
   CLI::App app{"Show the whole way on real processes: trouble, warning, copies, death, recovery",
                "harbinger demo"};
-  app.add_option("--trouble", trouble, "what befalls a node")
+  app.add_option("--scenario", scenario,
+                 "node: one node dies, recovery is compared with other ways; zone: both nodes of a "
+                 "rack die at one instant, with all replicas of some partitions")
+      ->check(CLI::IsMember({"node", "zone"}))
+      ->capture_default_str();
+  app.add_option("--trouble", trouble, "what befalls a node, or both")
       ->check(CLI::IsMember({"memory_leak", "cpu_starvation", "error_storm"}))
       ->capture_default_str();
   app.add_option("--seed", options.seed, "which node, when, how (default: by the clock)");
@@ -70,14 +88,12 @@ int run_demo(int argc, char** argv) {
   };
   catch_interrupts();
   std::printf("seed %llu\n", static_cast<unsigned long long>(options.seed));
-  auto report = harbinger::run_demo(options);
-  if (report) return conclude(*report, json_file);
-  if (report.error().code == errc::cancelled) {
-    std::printf("interrupted; everything is stopped\n");
-    return 130;
+  if (scenario == "zone") {
+    options.partitions = 30; // more and smaller ones: some have both replicas in one rack
+    if (app.count("--mib") == 0) options.mib_per_partition = 2;
+    return finish(run_zone_demo(options), json_file);
   }
-  std::fprintf(stderr, "harbinger demo: %s\n", to_string(report.error()).c_str());
-  return to_int(exit_code::failure);
+  return finish(harbinger::run_demo(options), json_file);
 }
 
 } // namespace harbinger
