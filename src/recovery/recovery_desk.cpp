@@ -14,6 +14,8 @@ actions recovery_desk::step(const partition_map& map, time_point now) {
   need_whole_ = outcome == catalog_view::outcome::need_whole || !view_.ready();
   if (outcome != catalog_view::outcome::applied) return out;
   for (auto& row : map.partitions) dirty_.insert(row.id);
+  for (auto& row : map.nodes)
+    if (row.state == node_state::up) lost_.erase(row.id); // back, in whatever life
   for (auto& [id, row] : view_.nodes()) {
     auto old = before.find(id);
     if (old != before.end() && old->second.state == row.state && old->second.life == row.life)
@@ -74,6 +76,7 @@ actions recovery_desk::step(const zone_map& zones, time_point now) {
 
 actions recovery_desk::step(const node_lost& lost, time_point now) {
   actions out;
+  lost_[lost.node] = lost.life;
   outage o;
   o.node = lost.node;
   o.life = lost.life;

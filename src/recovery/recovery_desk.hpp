@@ -226,6 +226,8 @@ private:
   std::map<std::pair<node_id, partition_id>, stray> strays_;
   std::map<uint64_t, operation> operations_;
   outage_log outages_;
+  std::map<node_id, incarnation> lost_; ///< newest life of each that is over, also before the
+                                        ///< catalog says so
   std::optional<drill> drill_;
   std::map<partition_id, rebuild> rebuilds_;
   uint64_t next_op_ = 1;

@@ -229,7 +229,9 @@ bool recovery_desk::configure_members(const partition_row& row, work& w, time_po
 
 void recovery_desk::note_progress(const partition_row& row, work& w, time_point now, actions& out) {
   auto here = around(now);
-  if (available(row, here) && !cause_for(row, w, now)) {
+  auto over = lost_.find(row.primary);
+  bool speaks = over == lost_.end() || over->second < row.primary_life;
+  if (speaks && available(row, here) && !cause_for(row, w, now)) {
     w.announced_unavailable = false;
     if (!w.was_available) {
       w.was_available = true;

@@ -129,6 +129,25 @@ BOOST_FIXTURE_TEST_CASE(dead_secondary_leaves_the_sync_set, world) {
   BOOST_TEST((primary.revision == row().revision)); // it knows, so its writes go on
 }
 
+BOOST_FIXTURE_TEST_CASE(what_two_deaths_leave_is_not_told_to_be_served_by_a_dead_node, world) {
+  run(500);
+  write(id(), 10);
+  auto a = row().primary.value, b = secondary();
+  raised.clear();
+  nodes[a].up = nodes[b].up = false;
+  // Both verdicts come before the catalog says anything.
+  for (auto& name : {a, b})
+    take(desk->step(node_lost{node_id{name}, nodes[name].life, 700, "silent"}, now));
+  for (auto& name : {b, a}) {
+    commit(catalog::set_state(catalog, {node_id{name}, nodes[name].life, node_state::dead, ""}));
+    carry_out();
+  }
+  run(1000);
+  for (auto& r : raised)
+    if (r.kind == "partition_available") BOOST_TEST(r.subject != to_string(id()));
+  BOOST_TEST(events("partition_unavailable") >= 1u);
+}
+
 BOOST_FIXTURE_TEST_CASE(nobody_left_makes_the_partition_wait_for_a_member, world) {
   run(500);
   write(id(), 10);
