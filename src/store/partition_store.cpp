@@ -50,6 +50,7 @@ result<void> store::open() {
     return failed(s);
   }
   db_.reset(raw);
+  if (auto ready = loads_.prepare(); !ready) return ready; // it is ours now
   return load();
 }
 
@@ -88,7 +89,10 @@ std::vector<result<partition_head>> store::write(const std::vector<store_write>&
   for (size_t i = 0; i < group.size(); ++i) answers[i] = work.apply(group[i]);
   auto committed = commit(work.batch(), work.durable());
   if (committed)
-    for (const auto& [id, h] : work.heads()) slots_.publish(*held.at(id), h);
+    for (const auto& [id, h] : work.heads()) {
+      slots_.publish(*held.at(id), h);
+      if (h.state != replica_state::copying) loads_.forget(id);
+    }
   if (!committed)
     for (auto& answer : answers)
       if (answer) answer = tl::unexpected<error>(committed.error());

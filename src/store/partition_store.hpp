@@ -26,6 +26,9 @@ struct partition_store_options {
   std::string directory;
   bool sync_writes = true;  ///< fsync before a write returns; false only for tests and benches
   uint64_t quota_bytes = 0; ///< keys and values of all partitions; 0: the disk decides
+  uint64_t bulk_from_bytes = 4 << 20;   ///< a copy that has so much goes on as files
+  uint64_t bulk_file_bytes = 64 << 20;  ///< of this size
+  std::function<void()> after_ingest{}; ///< tests only: a file is in, no head counts it yet
 };
 
 /// A partition as it was at one moment. Holds back compaction while it lives: keep it short, or
@@ -98,7 +101,9 @@ public:
                                             std::string cursor) = 0;
   /// Rows of chunk `chunk`, none of which came in an earlier chunk. A chunk that is in already is
   /// passed over; one too far ahead is errc::gap. Not fsynced: a crash may lose the newest chunks,
-  /// the head then says how many are in.
+  /// the head then says how many are in. Chunks in key order go in as whole files once there are
+  /// enough of them: the head that is returned counts them at once, head() when their file is in. A
+  /// failure may lose those whose file is not; a repeated command takes up what head() says.
   virtual result<partition_head> ingest_rows(partition_id partition, copy_id copy, uint64_t chunk,
                                              const std::vector<record_row>& rows) = 0;
   /// Compares digest (checksum when it differs) and makes the copy one of `version`, durable, in

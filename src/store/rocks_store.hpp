@@ -11,13 +11,15 @@
 
 #include "store/partition_slots.hpp"
 #include "store/partition_store.hpp"
+#include "store/rocks_copy_load.hpp"
 
 namespace harbinger::rocks {
 
 class store : public partition_store {
 public:
   explicit store(partition_store_options options)
-      : options_(std::move(options)), slots_(options_.quota_bytes) {}
+      : options_(std::move(options)), slots_(options_.quota_bytes),
+        loads_(options_.directory + "/incoming") {}
 
   /// First, once.
   result<void> open();
@@ -59,12 +61,18 @@ private:
   /// batch as lost a conflict; how many of them are new there.
   result<uint64_t> journal_lost(rocksdb::WriteBatch& batch, const partition_head& h,
                                 const epoch_history& truth) const;
+  /// A chunk's rows and the head that counts them, in one batch.
+  result<partition_head> put_rows(partition_slot& s, const partition_head& h,
+                                  const std::vector<record_row>& rows);
+  /// The partition's load, if there is one, goes into the database, then its head counts it.
+  result<partition_head> settle_load(partition_slot& s);
   /// Records and log.
   static void erase_data(rocksdb::WriteBatch& batch, partition_id partition);
 
   partition_store_options options_;
   std::shared_ptr<rocksdb::DB> db_;
   partition_slots slots_;
+  copy_loads loads_;
   std::atomic<uint64_t> conflicts_{0};
 };
 

@@ -32,7 +32,9 @@ result<partition_head> store::begin_copy(partition_id partition, copy_id copy, s
   h.copy = copy;
   h.cursor = std::move(cursor);
   h.epoch = old.epoch;
+  loads_.forget(partition);
   rocksdb::WriteBatch batch;
+  // Also when the head counts no rows: a crash may have come between ingesting and counting.
   if (s->born) erase_data(batch, partition);
   return commit_head(*s, h, batch, true);
 }
@@ -44,23 +46,57 @@ result<partition_head> store::ingest_rows(partition_id partition, copy_id copy, 
   std::lock_guard guard(s->writing);
   auto h = s->get();
   if (auto ok = is_copying(*s, h, copy); !ok) return tl::unexpected<error>(ok.error());
+  auto load = loads_.find(partition);
+  if (load) load->count_into(h);
   if (chunk < h.chunks) return h;
   if (chunk > h.chunks) return fail(errc::gap, "next is chunk " + std::to_string(h.chunks));
-  rocksdb::WriteBatch batch;
-  auto key = keys::prefix('d', partition);
   auto before = h.size_bytes;
+  bool bulk = load ? load->takes(rows)
+                   : before >= options_.bulk_from_bytes && !rows.empty() && !loads_.full()
+                         && ascend(rows);
+  if (load && !bulk) {
+    if (auto settled = settle_load(*s); !settled) return settled;
+    load.reset();
+  }
+  if (!load && bulk) {
+    auto made = loads_.start(db_->GetOptions(), h);
+    if (!made) return tl::unexpected<error>(made.error());
+    load = *made;
+  }
+  count_chunk(h, rows);
+  if (auto room = slots_.room_for(loads_.loaded_bytes() + h.size_bytes - before); !room)
+    return tl::unexpected<error>(room.error());
+  if (!load) return put_rows(*s, h, rows);
+  if (auto added = load->add(rows); !added) {
+    loads_.forget(partition);
+    return tl::unexpected<error>(added.error());
+  }
+  if (load->file_bytes() < options_.bulk_file_bytes) return h;
+  return settle_load(*s);
+}
+
+result<partition_head> store::put_rows(partition_slot& s, const partition_head& h,
+                                       const std::vector<record_row>& rows) {
+  rocksdb::WriteBatch batch;
+  auto key = keys::prefix('d', h.partition);
   for (const auto& row : rows) {
     key.resize(keys::prefix_bytes);
     key += row.key.data;
     batch.Put(slice(key), slice(row.value.data));
-    h.digest.add(row.key.data, row.value.data);
-    h.size_bytes += row.key.data.size() + row.value.data.size();
   }
-  h.records += rows.size();
-  ++h.chunks;
-  if (auto room = slots_.room_for(h.size_bytes - before); !room)
-    return tl::unexpected<error>(room.error());
-  return commit_head(*s, h, batch, false);
+  return commit_head(s, h, batch, false);
+}
+
+result<partition_head> store::settle_load(partition_slot& s) {
+  auto h = s.get();
+  auto load = loads_.find(h.partition);
+  if (!load) return h;
+  loads_.forget(h.partition);
+  if (auto in = load->ingest(*db_); !in) return tl::unexpected<error>(in.error());
+  if (options_.after_ingest) options_.after_ingest();
+  load->count_into(h);
+  rocksdb::WriteBatch batch;
+  return commit_head(s, h, batch, false);
 }
 
 result<partition_head> store::finish_copy(partition_id partition, copy_id copy, version v,
@@ -71,6 +107,11 @@ result<partition_head> store::finish_copy(partition_id partition, copy_id copy, 
   std::lock_guard guard(s->writing);
   auto h = s->get();
   if (auto ok = is_copying(*s, h, copy); !ok) return tl::unexpected<error>(ok.error());
+  if (loads_.find(partition)) {
+    auto settled = settle_load(*s);
+    if (!settled) return settled;
+    h = *settled;
+  }
   if (h.digest != expected)
     return fail(errc::checksum,
                 "digest " + hex64(h.digest.total()) + " instead of " + hex64(expected.total()));
