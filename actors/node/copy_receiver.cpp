@@ -135,7 +135,7 @@ std::optional<result<void>> receiver_store(receiver_self self, partition_id part
   if (const auto* a = std::get_if<begin_copy>(&action))
     done = receiver_begin(store, partition, pull.copy(), *a);
   if (const auto* a = std::get_if<ingest_chunk>(&action))
-    done = receiver_void(store.ingest_rows(partition, pull.copy(), a->index, a->rows));
+    done = receiver_void(store.ingest(partition, pull.copy(), a->index, a->rows.rows()));
   if (const auto* a = std::get_if<mark_copy>(&action)) {
     if (auto marked = receiver_mark(store, partition, pull, *a); !marked)
       spdlog::warn("copy_mark partition={} error=\"{}\"", to_string(partition),
@@ -214,13 +214,13 @@ void receiver_forget(receiver_self self,
   self->state.pulls.erase(it);
 }
 
-void receiver_step(receiver_self self, partition_id partition, const copy_event& event) {
+void receiver_step(receiver_self self, partition_id partition, copy_event event) {
   auto& s = self->state;
   auto it = s.pulls.find(partition);
   if (it == s.pulls.end()) return;
   auto local = receiver_local(*s.ctx->node->store, partition);
   receiver_run(self, partition, it->second,
-               it->second.pull->step(event, local, self->clock().now()));
+               it->second.pull->step(std::move(event), local, self->clock().now()));
   if (!receiver_publish(self, partition, it->second)) receiver_forget(self, it);
 }
 
@@ -289,7 +289,7 @@ void receiver_reply(receiver_self self, const wire::frame& m) {
     receiver_take<snapshot_chunk>(reply, m);
   else
     receiver_take<delta_batch>(reply, m); // also errors
-  receiver_step(self, slot->second, reply);
+  receiver_step(self, slot->second, std::move(reply));
 }
 
 std::string receiver_document(receiver_self self) {

@@ -6,8 +6,8 @@
 #include "actors/names.hpp"
 #include "actors/node/resources.hpp"
 #include "store/delta_reader.hpp"
+#include "store/stored_rows.hpp"
 #include "wire/codec.hpp"
-#include "wire/rows.hpp"
 
 namespace harbinger {
 namespace {
@@ -16,24 +16,6 @@ using snapshot_self = snapshot_server_actor::stateful_pointer<snapshot_server_st
 
 constexpr auto snapshot_waiter_period = milliseconds(5); // how late news of a commit may leave
 constexpr auto snapshot_idle_period = milliseconds(1000);
-constexpr size_t snapshot_rows_max = 16'384; // a page
-
-/// Reads chunks from the store's snapshot.
-class stored_rows final : public snapshot_reader {
-public:
-  explicit stored_rows(std::shared_ptr<partition_snapshot> from) : from_(std::move(from)) {}
-
-  result<slice> read(const std::string& from, size_t bytes_max) override {
-    auto page = from_->read(from, false, bytes_max, snapshot_rows_max);
-    if (!page) return tl::unexpected<error>(page.error());
-    slice out{wire::pack_rows(page->rows), {}, !page->more};
-    if (page->more) out.next = page->rows.back().key.data + '\0'; // the smallest greater key
-    return out;
-  }
-
-private:
-  std::shared_ptr<partition_snapshot> from_;
-};
 
 template <class T>
 wire::frame snapshot_answer(uint64_t id, const result<T>& answer) {

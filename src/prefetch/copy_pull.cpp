@@ -115,7 +115,7 @@ void copy_pull::replace_sources(const std::vector<node_address>& sources, copy_a
 // ------------------------------------------------------------------------------------------------
 // events
 
-copy_actions copy_pull::step(const copy_event& event, const local_replica& local, time_point now) {
+copy_actions copy_pull::step(copy_event event, const local_replica& local, time_point now) {
   copy_actions out;
   if (phase_ == phase::idle || phase_ == phase::failed || progress_.ended) return out;
   if (lost_ownership(local)) {
@@ -126,7 +126,7 @@ copy_actions copy_pull::step(const copy_event& event, const local_replica& local
 
   if (const auto* stored = std::get_if<copy_stored>(&event)) {
     on_stored(stored->outcome, local, out, now);
-  } else if (const auto* reply = std::get_if<copy_reply>(&event)) {
+  } else if (auto* reply = std::get_if<copy_reply>(&event)) {
     on_reply(*reply, out, now);
   } else {
     on_tick(out, now);
@@ -134,8 +134,8 @@ copy_actions copy_pull::step(const copy_event& event, const local_replica& local
   return out;
 }
 
-void copy_pull::on_reply(const copy_reply& reply, copy_actions& out, time_point now) {
-  if (const auto* chunk = std::get_if<snapshot_chunk>(
+void copy_pull::on_reply(copy_reply& reply, copy_actions& out, time_point now) {
+  if (auto* chunk = std::get_if<snapshot_chunk>(
           &reply.message)) { // by snapshot and index: a late one is as good
     on_chunk(*chunk, out, now);
     return;

@@ -53,7 +53,7 @@ void copy_pull::fill(copy_actions& out, time_point now) {
   }
 }
 
-void copy_pull::on_chunk(const snapshot_chunk& m, copy_actions& out, time_point now) {
+void copy_pull::on_chunk(snapshot_chunk& m, copy_actions& out, time_point now) {
   if (phase_ != phase::pulling || m.snapshot != snapshot_.snapshot || m.index >= next_ask_) return;
   chunks_asked_.erase(m.index);
   chunks_again_.erase(m.index);
@@ -63,7 +63,8 @@ void copy_pull::on_chunk(const snapshot_chunk& m, copy_actions& out, time_point 
     fill(out, now);
     return;
   }
-  auto rows = wire::open_chunk(m);
+  auto sent_bytes = m.rows.data.size();
+  auto rows = wire::open_chunk(std::move(m));
   if (!rows) {
     ++progress_.checksum_errors;
     chunks_again_.insert(m.index);
@@ -75,7 +76,7 @@ void copy_pull::on_chunk(const snapshot_chunk& m, copy_actions& out, time_point 
   }
   failures_ = 0;
   retry_at_.reset();
-  if (!unlimited_) bucket_->spend(m.rows.data.size(), now);
+  if (!unlimited_) bucket_->spend(sent_bytes, now);
   progress_.copied_bytes += m.raw_bytes;
   if (m.last) {
     last_chunk_ = m.index;

@@ -122,6 +122,15 @@ result<partition_head> partition_store::write_one(store_write item) {
   return write({std::move(item)}).front();
 }
 
+result<partition_head> partition_store::ingest_rows(partition_id partition, copy_id copy,
+                                                    uint64_t chunk,
+                                                    const std::vector<record_row>& rows) {
+  std::vector<record_view> views;
+  views.reserve(rows.size());
+  for (const auto& row : rows) views.push_back({row.key.data, row.value.data});
+  return ingest(partition, copy, chunk, views);
+}
+
 result<std::shared_ptr<partition_store>>
 partition_store::open(const partition_store_options& options) {
   auto made = std::make_shared<rocks::store>(options);

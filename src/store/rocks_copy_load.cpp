@@ -25,16 +25,16 @@ rocksdb::EnvOptions file_options(const rocksdb::Options& options) {
 
 } // namespace
 
-bool ascend(const std::vector<record_row>& rows) {
+bool ascend(record_views rows) {
   for (size_t i = 1; i < rows.size(); ++i)
-    if (rows[i].key.data <= rows[i - 1].key.data) return false;
+    if (rows[i].key <= rows[i - 1].key) return false;
   return true;
 }
 
-void count_chunk(partition_head& head, const std::vector<record_row>& rows) {
+void count_chunk(partition_head& head, record_views rows) {
   for (const auto& row : rows) {
-    head.digest.add(row.key.data, row.value.data);
-    head.size_bytes += row.key.data.size() + row.value.data.size();
+    head.digest.add(row.key, row.value);
+    head.size_bytes += row.key.size() + row.value.size();
   }
   head.records += rows.size();
   ++head.chunks;
@@ -66,17 +66,17 @@ result<std::shared_ptr<copy_load>> copy_load::open(const rocksdb::Options& optio
   return made;
 }
 
-bool copy_load::takes(const std::vector<record_row>& rows) const {
+bool copy_load::takes(record_views rows) const {
   if (rows.empty()) return true;
-  bool beyond = empty_ || std::string_view(key_).substr(keys::prefix_bytes) < rows[0].key.data;
+  bool beyond = empty_ || std::string_view(key_).substr(keys::prefix_bytes) < rows[0].key;
   return beyond && ascend(rows);
 }
 
-result<void> copy_load::add(const std::vector<record_row>& rows) {
+result<void> copy_load::add(record_views rows) {
   for (const auto& row : rows) {
     key_.resize(keys::prefix_bytes);
-    key_ += row.key.data;
-    if (auto s = writer_.Put(slice(key_), slice(row.value.data)); !s.ok()) return failed(s);
+    key_ += row.key;
+    if (auto s = writer_.Put(slice(key_), slice(row.value)); !s.ok()) return failed(s);
     empty_ = false;
   }
   auto before = counts_.size_bytes;

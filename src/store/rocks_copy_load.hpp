@@ -14,16 +14,16 @@
 #include <rocksdb/sst_file_writer.h>
 
 #include "core/result.hpp"
-#include "messages/data.hpp"
 #include "store/partition_head.hpp"
+#include "wire/packed_rows.hpp"
 
 namespace harbinger::rocks {
 
 /// Whether the keys of rows ascend, without a double.
-bool ascend(const std::vector<record_row>& rows);
+bool ascend(record_views rows);
 
 /// Counts a chunk's rows into a head.
-void count_chunk(partition_head& head, const std::vector<record_row>& rows);
+void count_chunk(partition_head& head, record_views rows);
 
 /// One file under construction: chunks of one partition that are not in the database yet. Used under
 /// the partition's write lock.
@@ -39,9 +39,9 @@ public:
   copy_load& operator=(const copy_load&) = delete;
 
   /// Whether the rows ascend and lie beyond what is in.
-  bool takes(const std::vector<record_row>& rows) const;
+  bool takes(record_views rows) const;
   /// The next chunk; only rows that it takes. no_space, io: the load can only be thrown away then.
-  result<void> add(const std::vector<record_row>& rows);
+  result<void> add(record_views rows);
   /// Puts the counts (chunks, records, bytes, digest) as they are with this load into a head of the
   /// same attempt.
   void count_into(partition_head& head) const;

@@ -41,8 +41,8 @@ public:
 
   result<partition_head> begin_copy(partition_id partition, copy_id copy,
                                     std::string cursor) override;
-  result<partition_head> ingest_rows(partition_id partition, copy_id copy, uint64_t chunk,
-                                     const std::vector<record_row>& rows) override;
+  result<partition_head> ingest(partition_id partition, copy_id copy, uint64_t chunk,
+                                     record_views rows) override;
   result<partition_head> finish_copy(partition_id partition, copy_id copy, version v,
                                      const harbinger::digest& expected,
                                      const epoch_history& history, replica_state state) override;
@@ -63,7 +63,7 @@ private:
                                 const epoch_history& truth) const;
   /// A chunk's rows and the head that counts them, in one batch.
   result<partition_head> put_rows(partition_slot& s, const partition_head& h,
-                                  const std::vector<record_row>& rows);
+                                  record_views rows);
   /// The partition's load, if there is one, goes into the database, then its head counts it.
   result<partition_head> settle_load(partition_slot& s);
   /// Records and log.

@@ -39,8 +39,8 @@ result<partition_head> store::begin_copy(partition_id partition, copy_id copy, s
   return commit_head(*s, h, batch, true);
 }
 
-result<partition_head> store::ingest_rows(partition_id partition, copy_id copy, uint64_t chunk,
-                                          const std::vector<record_row>& rows) {
+result<partition_head> store::ingest(partition_id partition, copy_id copy, uint64_t chunk,
+                                          record_views rows) {
   auto s = slots_.find(partition);
   if (!s) return fail(errc::unknown_partition, to_string(partition));
   std::lock_guard guard(s->writing);
@@ -76,13 +76,13 @@ result<partition_head> store::ingest_rows(partition_id partition, copy_id copy, 
 }
 
 result<partition_head> store::put_rows(partition_slot& s, const partition_head& h,
-                                       const std::vector<record_row>& rows) {
+                                       record_views rows) {
   rocksdb::WriteBatch batch;
   auto key = keys::prefix('d', h.partition);
   for (const auto& row : rows) {
     key.resize(keys::prefix_bytes);
-    key += row.key.data;
-    batch.Put(slice(key), slice(row.value.data));
+    key += row.key;
+    batch.Put(slice(key), slice(row.value));
   }
   return commit_head(s, h, batch, false);
 }
