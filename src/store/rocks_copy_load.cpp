@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include <rocksdb/options.h>
+#include <zstd.h>
 
 #include "core/ensure.hpp"
 #include "store/keys.hpp"
@@ -15,6 +16,18 @@ namespace fs = std::filesystem;
 
 /// The disk starts early, so that little is left to do when the file is synced.
 constexpr uint64_t written_back_bytes = 1 << 20;
+
+/// Whether a sample of the rows shrinks by more than an eighth, the least RocksDB keeps a block
+/// compressed for: trying every block of a file that does not shrink costs more than writing it.
+bool compressible(record_views rows) {
+  constexpr size_t sample_bytes = 32 << 10;
+  std::string sample;
+  for (size_t i = 0; i < rows.size() && sample.size() < sample_bytes; ++i)
+    sample.append(rows[i].key).append(rows[i].value.substr(0, sample_bytes));
+  std::string out(ZSTD_compressBound(sample.size()), '\0');
+  auto size = ZSTD_compress(out.data(), out.size(), sample.data(), sample.size(), 1);
+  return !ZSTD_isError(size) && size < sample.size() - sample.size() / 8;
+}
 
 rocksdb::EnvOptions file_options(const rocksdb::Options& options) {
   rocksdb::EnvOptions out(options);
@@ -121,8 +134,10 @@ bool copy_loads::full() const {
   return open_.size() >= loads_max;
 }
 
-result<std::shared_ptr<copy_load>> copy_loads::start(const rocksdb::Options& options,
-                                                     const partition_head& so_far) {
+result<std::shared_ptr<copy_load>> copy_loads::start(rocksdb::Options options,
+                                                     const partition_head& so_far,
+                                                     record_views first) {
+  if (!compressible(first)) options.compression = rocksdb::kNoCompression;
   std::lock_guard guard(mutex_);
   auto file = directory_ + '/' + std::to_string(next_++) + ".sst";
   auto made = copy_load::open(options, std::move(file), so_far, loaded_bytes_);

@@ -74,9 +74,10 @@ public:
   result<void> prepare() const;
   std::shared_ptr<copy_load> find(partition_id partition) const; ///< null: none
   bool full() const;
-  /// A new load of a partition that has none.
-  result<std::shared_ptr<copy_load>> start(const rocksdb::Options& options,
-                                           const partition_head& so_far);
+  /// A new load of a partition that has none. `first`: what will be added first; the file is
+  /// compressed when they would get smaller.
+  result<std::shared_ptr<copy_load>> start(rocksdb::Options options, const partition_head& so_far,
+                                           record_views first);
   void forget(partition_id partition);
   /// Keys and values in open loads, which no head counts yet.
   uint64_t loaded_bytes() const { return loaded_bytes_; }

@@ -59,7 +59,7 @@ result<partition_head> store::ingest(partition_id partition, copy_id copy, uint6
     load.reset();
   }
   if (!load && bulk) {
-    auto made = loads_.start(db_->GetOptions(), h);
+    auto made = loads_.start(db_->GetOptions(), h, rows);
     if (!made) return tl::unexpected<error>(made.error());
     load = *made;
   }
