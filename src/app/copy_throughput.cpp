@@ -119,7 +119,8 @@ private:
 class target_side {
 public:
   target_side(partition_store& store, const copy_throughput_options& options)
-      : store_(store), options_(options),
+      : store_(store),
+        options_(options),
         pull_(measured, options.limits, std::make_shared<token_bucket>()) {
     reactor_.start([this](net::incoming&& in) { mailbox_.put(std::move(in)); });
   }

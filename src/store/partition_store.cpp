@@ -50,7 +50,7 @@ result<void> store::open() {
     return failed(s);
   }
   db_.reset(raw);
-  if (auto ready = loads_.prepare(); !ready) return ready; // it is ours now
+  if (auto ready = streams_.prepare(); !ready) return ready; // it is ours now
   return load();
 }
 
@@ -91,7 +91,7 @@ std::vector<result<partition_head>> store::write(const std::vector<store_write>&
   if (committed)
     for (const auto& [id, h] : work.heads()) {
       slots_.publish(*held.at(id), h);
-      if (h.state != replica_state::copying) loads_.forget(id);
+      if (h.state != replica_state::copying) streams_.forget(id);
     }
   if (!committed)
     for (auto& answer : answers)

@@ -28,7 +28,7 @@ struct partition_store_options {
   bool sync_writes = true;  ///< fsync before a write returns; false only for tests and benches
   uint64_t quota_bytes = 0; ///< keys and values of all partitions; 0: the disk decides
   uint64_t bulk_from_bytes = 4 << 20;   ///< a copy that has so much goes on as files
-  uint64_t bulk_file_bytes = 64 << 20;  ///< of this size
+  uint64_t bulk_file_bytes = 64 << 20;  ///< of so many bytes of keys and values
   std::function<void()> after_ingest{}; ///< tests only: a file is in, no head counts it yet
 };
 

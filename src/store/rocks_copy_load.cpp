@@ -1,5 +1,6 @@
 #include "store/rocks_copy_load.hpp"
 
+#include <chrono>
 #include <filesystem>
 
 #include <rocksdb/options.h>
@@ -16,6 +17,13 @@ namespace fs = std::filesystem;
 
 /// The disk starts early, so that little is left to do when the file is synced.
 constexpr uint64_t written_back_bytes = 1 << 20;
+
+void copy_counts(const partition_head& from, partition_head& to) {
+  to.chunks = from.chunks;
+  to.records = from.records;
+  to.size_bytes = from.size_bytes;
+  to.digest = from.digest;
+}
 
 /// Whether a sample of the rows shrinks by more than an eighth, the least RocksDB keeps a block
 /// compressed for: trying every block of a file that does not shrink costs more than writing it.
@@ -57,56 +65,56 @@ copy_load::copy_load(const rocksdb::Options& options, std::string file,
                      const partition_head& so_far, std::atomic<uint64_t>& loaded_bytes)
     : file_(std::move(file)),
       writer_(file_options(options), options, nullptr, /*invalidate_page_cache=*/false),
-      bytes_before_(so_far.size_bytes), loaded_bytes_(loaded_bytes),
+      bytes_before_(so_far.size_bytes),
+      loaded_bytes_(loaded_bytes),
       key_(keys::prefix('d', so_far.partition)) {
-  counts_.chunks = so_far.chunks;
-  counts_.records = so_far.records;
-  counts_.size_bytes = so_far.size_bytes;
-  counts_.digest = so_far.digest;
+  copy_counts(so_far, counts_);
 }
 
 copy_load::~copy_load() {
-  loaded_bytes_ -= counts_.size_bytes - bytes_before_;
+  if (ingested_.valid()) ingested_.wait();
+  loaded_bytes_ -= bytes();
   std::error_code ignored; // open() of the store removes what is left
   fs::remove(file_, ignored);
 }
 
-result<std::shared_ptr<copy_load>> copy_load::open(const rocksdb::Options& options,
+result<std::unique_ptr<copy_load>> copy_load::open(const rocksdb::Options& options,
                                                    std::string file, const partition_head& so_far,
                                                    std::atomic<uint64_t>& loaded_bytes) {
-  std::shared_ptr<copy_load> made(new copy_load(options, std::move(file), so_far, loaded_bytes));
+  std::unique_ptr<copy_load> made(new copy_load(options, std::move(file), so_far, loaded_bytes));
   if (auto s = made->writer_.Open(made->file_); !s.ok()) return failed(s);
   return made;
 }
 
 bool copy_load::takes(record_views rows) const {
-  if (rows.empty()) return true;
   bool beyond = empty_ || std::string_view(key_).substr(keys::prefix_bytes) < rows[0].key;
   return beyond && ascend(rows);
 }
 
-result<void> copy_load::add(record_views rows) {
+result<void> copy_load::add(record_views rows, const partition_head& counted) {
   for (const auto& row : rows) {
     key_.resize(keys::prefix_bytes);
     key_ += row.key;
     if (auto s = writer_.Put(slice(key_), slice(row.value)); !s.ok()) return failed(s);
     empty_ = false;
   }
-  auto before = counts_.size_bytes;
-  count_chunk(counts_, rows);
-  loaded_bytes_ += counts_.size_bytes - before;
+  loaded_bytes_ += counted.size_bytes - counts_.size_bytes;
+  copy_counts(counted, counts_);
   return {};
 }
 
-void copy_load::count_into(partition_head& head) const {
-  head.chunks = counts_.chunks;
-  head.records = counts_.records;
-  head.size_bytes = counts_.size_bytes;
-  head.digest = counts_.digest;
+void copy_load::count_into(partition_head& head) const { copy_counts(counts_, head); }
+
+void copy_load::seal(rocksdb::DB& db) {
+  ENSURE(!empty_ && !sealed());
+  ingested_ = std::async(std::launch::async, [this, &db] { return ingest(db); });
+}
+
+bool copy_load::ready() const {
+  return ingested_.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
 }
 
 result<void> copy_load::ingest(rocksdb::DB& db) {
-  ENSURE(!empty_);
   if (auto s = writer_.Finish(); !s.ok()) return failed(s); // syncs the file
   rocksdb::IngestExternalFileOptions options;
   options.move_files = true;
@@ -115,7 +123,7 @@ result<void> copy_load::ingest(rocksdb::DB& db) {
   return {};
 }
 
-result<void> copy_loads::prepare() const {
+result<void> copy_streams::prepare() const {
   std::error_code code;
   fs::remove_all(directory_, code);
   if (!code) fs::create_directories(directory_, code);
@@ -123,35 +131,35 @@ result<void> copy_loads::prepare() const {
   return {};
 }
 
-std::shared_ptr<copy_load> copy_loads::find(partition_id partition) const {
+std::shared_ptr<copy_stream> copy_streams::find(partition_id partition) const {
   std::lock_guard guard(mutex_);
   auto it = open_.find(partition);
   return it == open_.end() ? nullptr : it->second;
 }
 
-bool copy_loads::full() const {
+std::shared_ptr<copy_stream> copy_streams::start(partition_id partition) {
   std::lock_guard guard(mutex_);
-  return open_.size() >= loads_max;
+  if (open_.size() >= streams_max) return nullptr;
+  return open_.emplace(partition, std::make_shared<copy_stream>()).first->second;
 }
 
-result<std::shared_ptr<copy_load>> copy_loads::start(rocksdb::Options options,
-                                                     const partition_head& so_far,
-                                                     record_views first) {
+result<std::unique_ptr<copy_load>> copy_streams::open_file(rocksdb::Options options,
+                                                           const partition_head& so_far,
+                                                           record_views first) {
   if (!compressible(first)) options.compression = rocksdb::kNoCompression;
-  std::lock_guard guard(mutex_);
-  auto file = directory_ + '/' + std::to_string(next_++) + ".sst";
-  auto made = copy_load::open(options, std::move(file), so_far, loaded_bytes_);
-  if (made) open_[so_far.partition] = *made;
-  return made;
+  auto file = directory_ + '/' + std::to_string(next_file_++) + ".sst";
+  return copy_load::open(options, std::move(file), so_far, loaded_bytes_);
 }
 
-void copy_loads::forget(partition_id partition) {
-  std::shared_ptr<copy_load> last; // its file is removed without the lock
-  std::lock_guard guard(mutex_);
-  auto it = open_.find(partition);
-  if (it == open_.end()) return;
-  last = std::move(it->second);
-  open_.erase(it);
+void copy_streams::forget(partition_id partition) {
+  std::shared_ptr<copy_stream> last; // ends without the lock: it may wait
+  {
+    std::lock_guard guard(mutex_);
+    auto it = open_.find(partition);
+    if (it == open_.end()) return;
+    last = std::move(it->second);
+    open_.erase(it);
+  }
 }
 
 } // namespace harbinger::rocks

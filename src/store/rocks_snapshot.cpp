@@ -14,7 +14,8 @@ constexpr size_t packed_readahead_bytes = 1 << 20;
 class through_reader final : public packed_reader {
 public:
   through_reader(rocksdb::DB& db, rocksdb::ReadOptions options, partition_id partition)
-      : end_(keys::prefix_end(keys::prefix('d', partition))), upper_(end_),
+      : end_(keys::prefix_end(keys::prefix('d', partition))),
+        upper_(end_),
         key_(keys::prefix('d', partition)) {
     options.iterate_upper_bound = &upper_;
     options.readahead_size = packed_readahead_bytes;

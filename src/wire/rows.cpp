@@ -106,8 +106,8 @@ struct compressor {
 std::optional<std::string> compress(std::string_view raw) {
   thread_local compressor own;
   std::string out(ZSTD_compressBound(raw.size()), '\0');
-  auto size = ZSTD_compressCCtx(own.context, out.data(), out.size(), raw.data(), raw.size(),
-                                zstd_level);
+  auto size =
+      ZSTD_compressCCtx(own.context, out.data(), out.size(), raw.data(), raw.size(), zstd_level);
   if (ZSTD_isError(size) || size + size / 9 >= raw.size()) return std::nullopt;
   out.resize(size);
   return out;
