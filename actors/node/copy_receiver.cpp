@@ -173,6 +173,7 @@ void receiver_run(receiver_self self, partition_id partition, copy_receiver_stat
 void receiver_count(receiver_self self, copy_receiver_state::entry& e) {
   auto& ctx = self->state.ctx;
   const auto& p = e.pull->progress();
+  if (p.copied_bytes > e.counted_bytes) ctx->node->yield.count(p.copied_bytes - e.counted_bytes);
   auto grow = [&](const char* name, const char* help, uint64_t& counted, uint64_t now) {
     if (now > counted) counter(ctx, name, help).Increment(static_cast<double>(now - counted));
     counted = now;
@@ -181,6 +182,8 @@ void receiver_count(receiver_self self, copy_receiver_state::entry& e) {
        p.copied_bytes);
   grow("harbinger_copy_checksum_errors_total", "chunks or digests that did not match",
        e.counted_checksums, p.checksum_errors);
+  grow("harbinger_copy_backoffs_total", "times copies from and to this node slowed down for writes",
+       self->state.counted_backoffs, ctx->node->yield.backoffs());
   grow("harbinger_copy_restarts_total", "snapshots begun anew", e.counted_restarts, p.restarts);
 }
 
@@ -218,6 +221,7 @@ void receiver_step(receiver_self self, partition_id partition, copy_event event)
   auto& s = self->state;
   auto it = s.pulls.find(partition);
   if (it == s.pulls.end()) return;
+  s.yielding->set_rate(s.ctx->node->copy_rate(self->clock().now()));
   auto local = receiver_local(*s.ctx->node->store, partition);
   receiver_run(self, partition, it->second,
                it->second.pull->step(std::move(event), local, self->clock().now()));
@@ -240,8 +244,8 @@ result<void> receiver_begin_copy(receiver_self self, const start_copy& command) 
     return fail(errc::overloaded, "too many copies");
   if (is_new) {
     copy_receiver_state::entry e;
-    e.pull =
-        std::make_unique<copy_pull>(command.partition, receiver_limits(*s.ctx->config), s.bucket);
+    e.pull = std::make_unique<copy_pull>(command.partition, receiver_limits(*s.ctx->config),
+                                         s.bucket, s.yielding);
     e.slot = s.next_slot++;
     it = s.pulls.emplace(command.partition, std::move(e)).first;
     s.slots[it->second.slot] = command.partition;
@@ -311,6 +315,7 @@ std::string receiver_document(receiver_self self) {
 
 copy_receiver_actor::behavior_type copy_receiver(receiver_self self, context_ptr ctx) {
   self->state.ctx = ctx;
+  self->state.counted_backoffs = ctx->node->yield.backoffs();
   for (const auto& [partition, row] : ctx->node->copies.all())
     ctx->node->copies.erase(partition); // of a former life
   receiver_tick_soon(self);

@@ -22,6 +22,19 @@ wire::frame snapshot_answer(uint64_t id, const result<T>& answer) {
   return answer ? wire::make_frame(id, *answer) : wire::make_error(id, answer.error());
 }
 
+result<snapshot_chunk> snapshot_chunk_now(snapshot_self self, const snapshot_pull& ask) {
+  auto& s = self->state;
+  auto now = self->clock().now();
+  auto chunk = s.source->pull(ask, now);
+  if (!chunk) return chunk;
+  ++s.chunks;
+  auto& node = *s.ctx->node;
+  node.yield.count(chunk->rows.data.size());
+  if (auto rate = node.copy_rate(now); rate > 0)
+    chunk->rate_bytes_per_s = std::max<uint64_t>(rate / s.source->busy_count(now), 1);
+  return chunk;
+}
+
 result<snapshot_opened> snapshot_open_now(snapshot_self self, const snapshot_open& ask) {
   auto& s = self->state;
   auto now = self->clock().now();
@@ -70,8 +83,7 @@ std::optional<wire::frame> snapshot_serve(snapshot_self self, const data_request
   if (m.type == snapshot_pull::wire_name) {
     auto ask = wire::decode<snapshot_pull>(m.body);
     if (!ask) return wire::make_error(m.id, ask.error());
-    ++s.chunks;
-    return snapshot_answer(m.id, s.source->pull(*ask, self->clock().now()));
+    return snapshot_answer(m.id, snapshot_chunk_now(self, *ask));
   }
   if (m.type != delta_pull::wire_name) return wire::make_error(m.id, {errc::unsupported, m.type});
   auto ask = wire::decode<delta_pull>(m.body);

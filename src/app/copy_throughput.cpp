@@ -121,7 +121,7 @@ public:
   target_side(partition_store& store, const copy_throughput_options& options)
       : store_(store),
         options_(options),
-        pull_(measured, options.limits, std::make_shared<token_bucket>()) {
+        pull_(measured, options.limits, std::make_shared<token_bucket>(), yielding_) {
     reactor_.start([this](net::incoming&& in) { mailbox_.put(std::move(in)); });
   }
   ~target_side() { reactor_.stop(); }
@@ -141,6 +141,7 @@ public:
       if (options_.stop && options_.stop()) return fail(errc::cancelled, "stopped");
       if (steady::now() - begun > from_seconds(options_.timeout_s))
         return fail(errc::timeout, "the copy did not end");
+      yield();
       auto in = mailbox_.take(milliseconds(10));
       carry(pull_.step(in ? copy_event{copy_reply{in->message.id, message_of(in->message)}}
                           : copy_event{copy_tick{}},
@@ -152,6 +153,12 @@ public:
   }
 
 private:
+  void yield() {
+    if (!options_.allowed) return;
+    auto copied = pull_.progress().copied_bytes;
+    yielding_->set_rate(options_.allowed(copied - counted_bytes_));
+    counted_bytes_ = copied;
+  }
   static std::variant<error, snapshot_opened, snapshot_chunk, delta_batch>
   message_of(const wire::frame& m) {
     auto either = [](auto message) -> decltype(message_of(m)) {
@@ -195,9 +202,11 @@ private:
 
   partition_store& store_;
   const copy_throughput_options& options_;
+  std::shared_ptr<token_bucket> yielding_ = std::make_shared<token_bucket>();
   copy_pull pull_;
   mailbox mailbox_;
   net::reactor reactor_;
+  uint64_t counted_bytes_ = 0;
 };
 
 } // namespace

@@ -26,6 +26,9 @@ struct copy_throughput_options {
   bool sync_writes = true; ///< fsync where the node would
   copy_limits limits;
   uint64_t rate_bytes_per_s = 0; ///< 0: as fast as it goes
+  /// What foreground_yield would say: asked at each step with the bytes that came since, answers
+  /// bytes a second, 0 for no limit. Empty: no limit.
+  std::function<uint64_t(uint64_t)> allowed;
   double timeout_s = 120;
   std::function<bool()> stop; ///< asked often: true ends it with `cancelled`; empty: never
 };

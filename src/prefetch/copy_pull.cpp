@@ -10,9 +10,22 @@
 namespace harbinger {
 
 copy_pull::copy_pull(partition_id partition, copy_limits limits,
-                     std::shared_ptr<token_bucket> bucket)
-    : partition_(partition), limits_(limits), bucket_(std::move(bucket)) {
-  ENSURE(bucket_ && limits_.credits > 0);
+                     std::shared_ptr<token_bucket> bucket, std::shared_ptr<token_bucket> yielding)
+    : partition_(partition),
+      limits_(limits),
+      bucket_(std::move(bucket)),
+      yielding_(std::move(yielding)) {
+  ENSURE(bucket_ && yielding_ && limits_.credits > 0);
+}
+
+bool copy_pull::may_ask(time_point now) {
+  return (unlimited_ || bucket_->ready(now)) && yielding_->ready(now) && source_gives_.ready(now);
+}
+
+void copy_pull::spend(uint64_t bytes, time_point now) {
+  if (!unlimited_) bucket_->spend(bytes, now);
+  yielding_->spend(bytes, now);
+  source_gives_.spend(bytes, now);
 }
 
 duration copy_pull::lag(time_point now) const {

@@ -114,8 +114,10 @@ struct copy_progress {
 
 class copy_pull {
 public:
-  /// `bucket` limits the bytes of all copies of this node together.
-  copy_pull(partition_id partition, copy_limits limits, std::shared_ptr<token_bucket> bucket);
+  /// `bucket` limits the bytes of all copies of this node together, as commands say. `yielding`
+  /// too, whatever they say: whoever owns it sets its rate as the foreground needs.
+  copy_pull(partition_id partition, copy_limits limits, std::shared_ptr<token_bucket> bucket,
+            std::shared_ptr<token_bucket> yielding = std::make_shared<token_bucket>());
 
   /// A command from the centre. The same copy id replaces the sources (and takes up a copy that
   /// failed or lost its source); a larger one starts over; a smaller one is stale_term. conflict
@@ -145,6 +147,8 @@ private:
     time_point sent{};
   };
 
+  bool may_ask(time_point now);
+  void spend(uint64_t bytes, time_point now);
   bool lost_ownership(const local_replica& local) const;
   bool expired(const request& r, duration wait, time_point now) const;
   void restart_for(const start_copy& command);
@@ -182,7 +186,8 @@ private:
 
   partition_id partition_;
   copy_limits limits_;
-  std::shared_ptr<token_bucket> bucket_;
+  std::shared_ptr<token_bucket> bucket_, yielding_;
+  token_bucket source_gives_; ///< what the source's chunks say
   copy_progress progress_;
   copy_id copy_;
   std::vector<node_address> sources_;

@@ -13,6 +13,7 @@
 #include "app/copy_throughput.hpp"
 #include "app/process.hpp"
 #include "bench.hpp"
+#include "bench_foreground.hpp"
 
 namespace harbinger {
 
@@ -169,7 +170,12 @@ result<bench_rows> bench_prefetch(const bench_options& options) {
   row.figures = {{"ratio of a round, median", ratios[ratios.size() / 2]},
                  {"ratio of a round, least", ratios.front()},
                  {"ratio of a round, most", ratios.back()}};
-  return bench_rows{row};
+  source->reset();
+  fs::remove_all(pattern);
+  fs::create_directories(pattern);
+  auto foreground = measure_foreground(options, pattern);
+  if (!foreground) return tl::unexpected<error>(foreground.error());
+  return bench_rows{row, *foreground};
 }
 
 } // namespace harbinger
