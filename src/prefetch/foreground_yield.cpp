@@ -9,8 +9,8 @@ constexpr double lately_weight = 0.3;    // of a period's mean in what writes ta
 constexpr double quiet_weight = 0.05;    // and in what they take while quiet
 constexpr double slack_ms = 0.2;         // below it a difference is the clock's
 constexpr uint64_t trusted_commits = 20; // that a quiet time is learned from before it counts
-constexpr double decrease = 0.7;
-constexpr double steps = 64; // from nothing to the ceiling
+constexpr double decrease = 0.5;
+constexpr double increase = 0.25; // of the floor
 constexpr auto alone_after = seconds(1);
 
 void blend(std::optional<double>& into, double value, double weight) {
@@ -66,8 +66,8 @@ void foreground_yield::decide(double copied_per_s, bool stuck) {
     auto used = std::min(rate_, std::max(copied_per_s, floor));
     if (rate_ > floor) ++backoffs_;
     rate_ = std::max(floor, used * decrease);
-  } else if (copied_per_s > rate_ / 2 || rate_ < 2 * floor) {
-    rate_ = std::min(ceiling, rate_ + ceiling / steps);
+  } else if (copied_per_s > rate_ / 2 || rate_ < 2 * floor) { // what is not used up need not grow
+    rate_ = std::min(ceiling, rate_ + increase * floor);
   }
 }
 

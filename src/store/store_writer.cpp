@@ -13,9 +13,9 @@ namespace {
 
 struct job {
   uint64_t id = 0;
-  std::optional<store_write> write; // else a drop
-  partition_id partition;
-  epoch_history truth;
+  std::optional<store_write> write{}; // else a drop
+  partition_id partition{};
+  epoch_history truth{};
   time_point submitted = std::chrono::steady_clock::now();
 };
 
