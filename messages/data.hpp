@@ -257,6 +257,7 @@ struct snapshot_chunk {
   uint64_t raw_bytes = 0; ///< size of rows before compression
   bytes rows;
   uint64_t checksum = 0;
+  uint64_t rate_bytes_per_s = 0; ///< more of this copy the source does not give now; 0: no limit
 };
 template <class V>
 void describe(V& v, snapshot_chunk& m) {
@@ -267,6 +268,7 @@ void describe(V& v, snapshot_chunk& m) {
   v("raw_bytes", m.raw_bytes);
   v("rows", m.rows);
   v("checksum", m.checksum);
+  v("rate_bytes_per_s", m.rate_bytes_per_s);
 }
 
 /// What came after `after`? Waits up to wait_ms when there is nothing yet. Reply: delta_batch;

@@ -138,7 +138,7 @@ std::optional<result<void>> receiver_store(receiver_self self, partition_id part
   if (const auto* a = std::get_if<begin_copy>(&action))
     done = receiver_begin(store, partition, pull.copy(), *a);
   if (const auto* a = std::get_if<ingest_chunk>(&action))
-    done = receiver_void(store.ingest_rows(partition, pull.copy(), a->index, a->rows));
+    done = receiver_void(store.ingest(partition, pull.copy(), a->index, a->rows.rows()));
   if (const auto* a = std::get_if<mark_copy>(&action)) {
     if (auto marked = receiver_mark(store, partition, pull, *a); !marked)
       spdlog::warn("copy_mark partition={} error=\"{}\"", to_string(partition),
@@ -176,6 +176,7 @@ void receiver_run(receiver_self self, partition_id partition, copy_receiver_stat
 void receiver_count(receiver_self self, copy_receiver_state::entry& e) {
   auto& ctx = self->state.ctx;
   const auto& p = e.pull->progress();
+  if (p.copied_bytes > e.counted_bytes) ctx->node->yield.count(p.copied_bytes - e.counted_bytes);
   auto grow = [&](const char* name, const char* help, uint64_t& counted, uint64_t now) {
     if (now > counted) counter(ctx, name, help).Increment(static_cast<double>(now - counted));
     counted = now;
@@ -184,6 +185,8 @@ void receiver_count(receiver_self self, copy_receiver_state::entry& e) {
        p.copied_bytes);
   grow("harbinger_copy_checksum_errors_total", "chunks or digests that did not match",
        e.counted_checksums, p.checksum_errors);
+  grow("harbinger_copy_backoffs_total", "times copies from and to this node slowed down for writes",
+       self->state.counted_backoffs, ctx->node->yield.backoffs());
   grow("harbinger_copy_restarts_total", "snapshots begun anew", e.counted_restarts, p.restarts);
 }
 
@@ -217,13 +220,14 @@ void receiver_forget(receiver_self self,
   self->state.pulls.erase(it);
 }
 
-void receiver_step(receiver_self self, partition_id partition, const copy_event& event) {
+void receiver_step(receiver_self self, partition_id partition, copy_event event) {
   auto& s = self->state;
   auto it = s.pulls.find(partition);
   if (it == s.pulls.end()) return;
+  s.yielding->set_rate(s.ctx->node->copy_rate(self->clock().now()));
   auto local = receiver_local(*s.ctx->node->store, partition);
   receiver_run(self, partition, it->second,
-               it->second.pull->step(event, local, self->clock().now()));
+               it->second.pull->step(std::move(event), local, self->clock().now()));
   if (!receiver_publish(self, partition, it->second)) receiver_forget(self, it);
 }
 
@@ -243,8 +247,8 @@ result<void> receiver_begin_copy(receiver_self self, const start_copy& command) 
     return fail(errc::overloaded, "too many copies");
   if (is_new) {
     copy_receiver_state::entry e;
-    e.pull =
-        std::make_unique<copy_pull>(command.partition, receiver_limits(*s.ctx->config), s.bucket);
+    e.pull = std::make_unique<copy_pull>(command.partition, receiver_limits(*s.ctx->config),
+                                         s.bucket, s.yielding);
     e.slot = s.next_slot++;
     it = s.pulls.emplace(command.partition, std::move(e)).first;
     s.slots[it->second.slot] = command.partition;
@@ -326,7 +330,7 @@ void receiver_reply(receiver_self self, const wire::frame& m) {
     receiver_take<snapshot_chunk>(reply, m);
   else
     receiver_take<delta_batch>(reply, m); // also errors
-  receiver_step(self, slot->second, reply);
+  receiver_step(self, slot->second, std::move(reply));
 }
 
 std::string receiver_document(receiver_self self) {
@@ -348,6 +352,7 @@ std::string receiver_document(receiver_self self) {
 
 copy_receiver_actor::behavior_type copy_receiver(receiver_self self, context_ptr ctx) {
   self->state.ctx = ctx;
+  self->state.counted_backoffs = ctx->node->yield.backoffs();
   for (const auto& [partition, row] : ctx->node->copies.all())
     ctx->node->copies.erase(partition); // of a former life
   receiver_tick_soon(self);

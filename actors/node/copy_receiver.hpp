@@ -42,11 +42,13 @@ struct copy_receiver_state {
   std::map<uint32_t, partition_id> slots;
   uint32_t next_slot = 1;
   std::shared_ptr<token_bucket> bucket = std::make_shared<token_bucket>();
+  std::shared_ptr<token_bucket> yielding = std::make_shared<token_bucket>();
   std::deque<restore> restores_waiting;
   size_t restores_running = 0;
   /// True once this actor is gone: its restores stop.
   std::shared_ptr<std::atomic<bool>> stop = std::make_shared<std::atomic<bool>>(false);
   uint64_t round = 0;
+  uint64_t counted_backoffs = 0;
 
   ~copy_receiver_state() { *stop = true; }
 };

@@ -336,7 +336,7 @@ replica_server_actor::behavior_type replica_server(replica_self self, context_pt
   s.writer = std::make_unique<store_writer>(
       node.store,
       [ctx] { tell_from_outside<replica_server_actor>(ctx, names::replica_server, tick{0}); },
-      node.store_write_ms, node.store_queue);
+      node.store_write_ms, node.store_queue, node.commits);
   s.round = 1;
   s.report_due = now;
   self->send(self, tick{s.round});

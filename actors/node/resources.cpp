@@ -10,6 +10,8 @@ result<std::shared_ptr<node_resources>> open_node_resources(const settings& conf
   if (!store) return tl::unexpected<error>(store.error());
   auto made = std::make_shared<node_resources>();
   made->store = std::move(*store);
+  made->yield.set(
+      {.rise = config.prefetch.yield_rise, .floor_bytes_per_s = config.prefetch.floor_bytes_per_s});
   if (!config.mass_storage.directory.empty()) {
     auto mass = mass_storage::open(config.mass_storage.directory);
     if (!mass) return tl::unexpected<error>(mass.error());

@@ -13,6 +13,7 @@
 #include "core/settings.hpp"
 #include "messages/common.hpp"
 #include "replica/proposal_memory.hpp"
+#include "store/commit_meter.hpp"
 #include "store/partition_store.hpp"
 
 namespace harbinger {
@@ -58,6 +59,33 @@ private:
   std::atomic<uint64_t> changes_{0};
 };
 
+/// What the copies of this node, as source and as target together, may take so that its writes stay
+/// quick. Thread-safe.
+class copy_yield {
+public:
+  void set(yield_limits limits) {
+    std::lock_guard guard(mutex_);
+    decides_ = foreground_yield(limits);
+  }
+  void count(uint64_t bytes) {
+    std::lock_guard guard(mutex_);
+    decides_.count(bytes);
+  }
+  /// Bytes a second; 0: no limit.
+  uint64_t rate(const commit_meter& commits, uint64_t waiting, time_point now) {
+    std::lock_guard guard(mutex_);
+    return decides_.rate(commits.totals(), waiting, now);
+  }
+  uint64_t backoffs() const {
+    std::lock_guard guard(mutex_);
+    return decides_.backoffs();
+  }
+
+private:
+  mutable std::mutex mutex_;
+  foreground_yield decides_{yield_limits{.rise = 0.0}};
+};
+
 struct node_resources {
   std::shared_ptr<partition_store> store;
   std::shared_ptr<mass_storage> mass; ///< null when mass_storage.directory is empty
@@ -65,6 +93,10 @@ struct node_resources {
   proposal_memory proposals;
   std::atomic<double> store_write_ms{0.0}; ///< the last group commit
   std::atomic<uint64_t> store_queue{0};    ///< writes waiting for the next group commit
+  commit_meter commits;                    ///< durable writes of clients and replication
+  copy_yield yield;
+  /// What copies may take now, bytes a second; 0: no limit.
+  uint64_t copy_rate(time_point now) { return yield.rate(commits, store_queue, now); }
   std::atomic<uint64_t> term_seen{0}; ///< newest term of the centre; older commands are refused
 
   /// How often the centre wants reports, by its newest welcome

@@ -6,8 +6,8 @@
 #include "actors/names.hpp"
 #include "actors/node/resources.hpp"
 #include "store/delta_reader.hpp"
+#include "store/stored_rows.hpp"
 #include "wire/codec.hpp"
-#include "wire/rows.hpp"
 
 namespace harbinger {
 namespace {
@@ -16,28 +16,23 @@ using snapshot_self = snapshot_server_actor::stateful_pointer<snapshot_server_st
 
 constexpr auto snapshot_waiter_period = milliseconds(5); // how late news of a commit may leave
 constexpr auto snapshot_idle_period = milliseconds(1000);
-constexpr size_t snapshot_rows_max = 16'384; // a page
-
-/// Reads chunks from the store's snapshot.
-class stored_rows final : public snapshot_reader {
-public:
-  explicit stored_rows(std::shared_ptr<partition_snapshot> from) : from_(std::move(from)) {}
-
-  result<slice> read(const std::string& from, size_t bytes_max) override {
-    auto page = from_->read(from, false, bytes_max, snapshot_rows_max);
-    if (!page) return tl::unexpected<error>(page.error());
-    slice out{wire::pack_rows(page->rows), {}, !page->more};
-    if (page->more) out.next = page->rows.back().key.data + '\0'; // the smallest greater key
-    return out;
-  }
-
-private:
-  std::shared_ptr<partition_snapshot> from_;
-};
 
 template <class T>
 wire::frame snapshot_answer(uint64_t id, const result<T>& answer) {
   return answer ? wire::make_frame(id, *answer) : wire::make_error(id, answer.error());
+}
+
+result<snapshot_chunk> snapshot_chunk_now(snapshot_self self, const snapshot_pull& ask) {
+  auto& s = self->state;
+  auto now = self->clock().now();
+  auto chunk = s.source->pull(ask, now);
+  if (!chunk) return chunk;
+  ++s.chunks;
+  auto& node = *s.ctx->node;
+  node.yield.count(chunk->rows.data.size());
+  if (auto rate = node.copy_rate(now); rate > 0)
+    chunk->rate_bytes_per_s = std::max<uint64_t>(rate / s.source->busy_count(now), 1);
+  return chunk;
 }
 
 result<snapshot_opened> snapshot_open_now(snapshot_self self, const snapshot_open& ask) {
@@ -88,8 +83,7 @@ std::optional<wire::frame> snapshot_serve(snapshot_self self, const data_request
   if (m.type == snapshot_pull::wire_name) {
     auto ask = wire::decode<snapshot_pull>(m.body);
     if (!ask) return wire::make_error(m.id, ask.error());
-    ++s.chunks;
-    return snapshot_answer(m.id, s.source->pull(*ask, self->clock().now()));
+    return snapshot_answer(m.id, snapshot_chunk_now(self, *ask));
   }
   if (m.type != delta_pull::wire_name) return wire::make_error(m.id, {errc::unsupported, m.type});
   auto ask = wire::decode<delta_pull>(m.body);

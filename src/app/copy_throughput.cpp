@@ -2,212 +2,261 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdio>
+#include <cstring>
 #include <deque>
 #include <mutex>
 #include <random>
+#include <thread>
 
 #include "net/reactor.hpp"
-#include "prefetch/copy_pull.hpp"
 #include "prefetch/copy_source.hpp"
 #include "store/delta_reader.hpp"
+#include "store/stored_rows.hpp"
 #include "wire/codec.hpp"
 #include "wire/rows.hpp"
 
 namespace harbinger {
 namespace {
 
-const partition_id measured = make_partition_id(1, 0);
-constexpr size_t fill_group_bytes = 2 << 20;
+using steady = std::chrono::steady_clock;
+constexpr partition_id measured = make_partition_id(1, 0);
+constexpr copy_id the_copy{1};
+constexpr size_t fill_group_bytes = 1 << 20;
 
-class snapshot_pages final : public snapshot_reader {
+std::string random_value(size_t bytes, std::mt19937_64& engine) {
+  std::string out(bytes, '\0');
+  for (size_t i = 0; i < bytes; i += 8) {
+    auto word = engine();
+    std::memcpy(out.data() + i, &word, std::min<size_t>(8, bytes - i));
+  }
+  return out;
+}
+
+/// From a reactor's thread to a working thread, as an actor's mailbox.
+class mailbox {
 public:
-  explicit snapshot_pages(std::shared_ptr<partition_snapshot> from) : from_(std::move(from)) {}
-  result<slice> read(const std::string& from, size_t bytes_max) override {
-    auto page = from_->read(from, false, bytes_max, 16'384);
-    if (!page) return tl::unexpected<error>(page.error());
-    slice out{wire::pack_rows(page->rows), {}, !page->more};
-    if (page->more) out.next = page->rows.back().key.data + '\0';
-    return out;
+  void put(net::incoming&& message) {
+    std::lock_guard lock(mutex_);
+    waiting_.push_back(std::move(message));
+    ready_.notify_one();
+  }
+  std::optional<net::incoming> take(duration patience) {
+    std::unique_lock lock(mutex_);
+    if (!ready_.wait_for(lock, patience, [this] { return !waiting_.empty(); })) return std::nullopt;
+    auto message = std::move(waiting_.front());
+    waiting_.pop_front();
+    return message;
   }
 
 private:
-  std::shared_ptr<partition_snapshot> from_;
+  std::mutex mutex_;
+  std::condition_variable ready_;
+  std::deque<net::incoming> waiting_;
 };
 
-result<void> fill(partition_store& store, const copy_throughput_options& options) {
-  std::mt19937_64 random(options.seed);
-  uint64_t keys = options.bytes / std::max(options.value_bytes, 1u), key = 0;
-  version at;
-  for (uint64_t seq = 1; key < keys; ++seq) {
-    store_write item;
-    item.partition = measured;
-    item.epoch = epoch{1};
-    item.previous = at;
-    item.create = true;
-    item.change.emplace().role = replica_role::primary;
-    item.change->state = replica_state::following;
-    log_entry entry{{epoch{1}, seq_no{seq}}, {}};
-    for (size_t size = 0; key < keys && size < fill_group_bytes;
-         ++key, size += options.value_bytes) {
-      std::string value(options.value_bytes, '\0');
-      for (auto& c : value) c = static_cast<char>(random());
-      entry.ops.push_back(
-          {op_kind::put, bytes{"key" + std::to_string(random())}, bytes{std::move(value)}});
-    }
-    item.entries.push_back(std::move(entry));
-    item.committed = seq_no{seq};
-    auto head = store.write_one(std::move(item));
-    if (!head) return tl::unexpected<error>(head.error());
-    at = head->version;
+/// A node's snapshot_server without its actor.
+class source_side {
+public:
+  explicit source_side(partition_store& store) : store_(store) {}
+  ~source_side() {
+    stop_ = true;
+    if (worker_.joinable()) worker_.join();
+    reactor_.stop();
   }
-  return {};
-}
-
-/// Serves on its reactor's thread.
-struct source_side {
-  std::shared_ptr<partition_store> store;
-  copy_source sessions{"bench", {}};
-  net::reactor reactor;
-  std::atomic<uint64_t> wire_bytes{0};
-
+  /// Where it listens.
   result<std::string> start() {
-    auto socket = reactor.add(
+    auto socket = reactor_.add(
         {.kind = net::socket_kind::router, .endpoint = "tcp://127.0.0.1:*", .bind = true});
     if (!socket) return tl::unexpected<error>(socket.error());
-    reactor.start(
-        [this](net::incoming&& in) { reactor.send(in.socket, in.peer, answer(in.message)); });
-    return reactor.bound_endpoint(*socket);
+    socket_ = *socket;
+    reactor_.start([this](net::incoming&& in) { mailbox_.put(std::move(in)); });
+    worker_ = std::thread([this] { serve(); });
+    return reactor_.bound_endpoint(socket_);
+  }
+  uint64_t wire_bytes() const { return wire_bytes_; }
+
+private:
+  void serve() {
+    while (!stop_)
+      if (auto in = mailbox_.take(milliseconds(50)))
+        reactor_.send(socket_, in->peer, answer(in->message));
   }
   wire::frame answer(const wire::frame& m) {
-    auto now = std::chrono::steady_clock::now();
+    if (m.type == snapshot_open::wire_name) return reply(m.id, open());
     if (m.type == snapshot_pull::wire_name) {
-      auto chunk = sessions.pull(*wire::decode<snapshot_pull>(m.body), now);
-      if (!chunk) return wire::make_error(m.id, chunk.error());
-      wire_bytes += chunk->rows.data.size();
-      return wire::make_frame(m.id, *chunk);
+      auto pull = wire::decode<snapshot_pull>(m.body);
+      if (!pull) return wire::make_error(m.id, pull.error());
+      auto chunk = sessions_.pull(*pull, steady::now());
+      if (chunk) wire_bytes_ += chunk->rows.data.size();
+      return reply(m.id, chunk);
     }
-    if (m.type != snapshot_open::wire_name)
-      return wire::make_error(m.id, {errc::unavailable, m.type});
-    auto snapshot = open_for_copy(*store, measured);
-    if (!snapshot) return wire::make_error(m.id, snapshot.error());
-    auto opened = sessions.open(measured, describe_snapshot((*snapshot)->head()),
-                                std::make_unique<snapshot_pages>(*snapshot), now);
-    return opened ? wire::make_frame(m.id, *opened) : wire::make_error(m.id, opened.error());
+    if (auto pull = wire::read_frame<delta_pull>(m)) return reply(m.id, no_deltas(store_, *pull));
+    return wire::make_error(m.id, {errc::unsupported, m.type});
   }
+  result<snapshot_opened> open() {
+    auto snapshot = open_for_copy(store_, measured);
+    if (!snapshot) return tl::unexpected<error>(snapshot.error());
+    return sessions_.open(measured, describe_snapshot((*snapshot)->head()),
+                          std::make_unique<stored_rows>(*snapshot), steady::now());
+  }
+  template <class T>
+  static wire::frame reply(uint64_t id, const result<T>& answer) {
+    return answer ? wire::make_frame(id, *answer) : wire::make_error(id, answer.error());
+  }
+
+  partition_store& store_;
+  copy_source sessions_{"bench", {}};
+  mailbox mailbox_;
+  net::reactor reactor_;
+  size_t socket_ = 0;
+  std::atomic<uint64_t> wire_bytes_{0};
+  std::atomic<bool> stop_{false};
+  std::thread worker_;
 };
 
-/// Replies queue up here for the thread that writes the store.
-struct target_side {
-  std::shared_ptr<partition_store> store;
-  net::reactor reactor;
-  std::mutex mutex;
-  std::condition_variable arrived;
-  std::deque<wire::frame> inbox;
-  copy_pull pull{measured, {}, std::make_shared<token_bucket>()};
+/// A node's copy_receiver without its actor.
+class target_side {
+public:
+  target_side(partition_store& store, const copy_throughput_options& options)
+      : store_(store),
+        options_(options),
+        pull_(measured, options.limits, std::make_shared<token_bucket>(), yielding_) {
+    reactor_.start([this](net::incoming&& in) { mailbox_.put(std::move(in)); });
+  }
+  ~target_side() { reactor_.stop(); }
 
+  /// Seconds until the copy is complete, checked and durable.
+  result<double> copy_from(const std::string& endpoint) {
+    auto begun = steady::now();
+    start_copy command;
+    command.partition = measured;
+    command.copy = the_copy;
+    command.sources = {{node_id{"source"}, endpoint}};
+    command.rate_bytes_per_s = options_.rate_bytes_per_s;
+    auto first = pull_.begin(command, local(), begun);
+    if (!first) return tl::unexpected<error>(first.error());
+    carry(std::move(*first));
+    while (pull_.progress().state == replica_state::copying) {
+      if (options_.stop && options_.stop()) return fail(errc::cancelled, "stopped");
+      if (steady::now() - begun > from_seconds(options_.timeout_s))
+        return fail(errc::timeout, "the copy did not end");
+      yield();
+      auto in = mailbox_.take(milliseconds(10));
+      carry(pull_.step(in ? copy_event{copy_reply{in->message.id, message_of(in->message)}}
+                          : copy_event{copy_tick{}},
+                       local(), steady::now()));
+    }
+    if (pull_.progress().state != replica_state::following)
+      return fail(errc::internal, pull_.progress().failure);
+    return to_seconds(steady::now() - begun);
+  }
+
+private:
+  void yield() {
+    if (!options_.allowed) return;
+    auto copied = pull_.progress().copied_bytes;
+    yielding_->set_rate(options_.allowed(copied - counted_bytes_));
+    counted_bytes_ = copied;
+  }
+  static std::variant<error, snapshot_opened, snapshot_chunk, delta_batch>
+  message_of(const wire::frame& m) {
+    auto either = [](auto message) -> decltype(message_of(m)) {
+      if (!message) return message.error();
+      return std::move(*message);
+    };
+    if (m.type == snapshot_opened::wire_name) return either(wire::read_frame<snapshot_opened>(m));
+    if (m.type == delta_batch::wire_name) return either(wire::read_frame<delta_batch>(m));
+    return either(wire::read_frame<snapshot_chunk>(m));
+  }
   local_replica local() const {
-    auto head = store->head(measured);
+    auto head = store_.head(measured);
     if (!head) return {};
     return {true,          head->role,           head->state,  head->copy,
             head->version, head->digest.total(), head->chunks, head->cursor};
   }
-  result<void> store_one(const copy_action& action) {
-    result<partition_head> head;
-    if (const auto* a = std::get_if<begin_copy>(&action))
-      head = store->begin_copy(measured, pull.copy(), a->cursor);
-    if (const auto* a = std::get_if<ingest_chunk>(&action))
-      head = store->ingest_rows(measured, pull.copy(), a->index, a->rows);
-    if (const auto* a = std::get_if<finish_copy>(&action))
-      head = store->finish_copy(measured, pull.copy(), a->version, digest::from_sums(a->digest),
-                                a->history, replica_state::following);
-    if (!head) return tl::unexpected<error>(head.error());
-    return {};
-  }
-  result<void> run(const copy_actions& actions) {
-    for (const auto& action : actions) {
-      if (const auto* send = std::get_if<send_to_source>(&action)) {
-        reactor.send_to_endpoint(
-            send->endpoint, std::visit([&](const auto& m) { return wire::make_frame(send->id, m); },
-                                       send->message));
-      } else if (auto done = store_one(action); !done) {
-        return done;
+  void carry(copy_actions actions) {
+    for (auto& action : actions) {
+      if (auto* send = std::get_if<send_to_source>(&action)) {
+        auto frame =
+            std::visit([&](const auto& m) { return wire::make_frame(send->id, m); }, send->message);
+        reactor_.send_to_endpoint(send->endpoint, std::move(frame));
+      } else if (auto* begin = std::get_if<begin_copy>(&action)) {
+        note(store_.begin_copy(measured, the_copy, begin->cursor), false);
+      } else if (auto* chunk = std::get_if<ingest_chunk>(&action)) {
+        note(store_.ingest(measured, the_copy, chunk->index, chunk->rows.rows()), false);
+      } else if (auto* finish = std::get_if<finish_copy>(&action)) {
+        note(store_.finish_copy(measured, the_copy, finish->version,
+                                digest::from_sums(finish->digest), finish->history,
+                                replica_state::following),
+             true);
       }
     }
-    return {};
   }
-  static copy_reply read(const wire::frame& m) {
-    copy_reply out{m.id, error{errc::unsupported, m.type}};
-    auto take = [&](auto message) {
-      if (message)
-        out.message = std::move(*message);
-      else
-        out.message = message.error();
-    };
-    if (m.type == snapshot_opened::wire_name)
-      take(wire::read_frame<snapshot_opened>(m));
-    else
-      take(wire::read_frame<snapshot_chunk>(m));
-    return out;
+  void note(const result<partition_head>& done, bool answers) {
+    if (done && !answers) return;
+    result<void> outcome;
+    if (!done) outcome = tl::unexpected<error>(done.error());
+    carry(pull_.step(copy_stored{outcome}, local(), steady::now()));
   }
-  std::optional<wire::frame> next(time_point until) {
-    std::unique_lock lock(mutex);
-    arrived.wait_until(lock, until, [&] { return !inbox.empty(); });
-    if (inbox.empty()) return std::nullopt;
-    auto out = std::move(inbox.front());
-    inbox.pop_front();
-    return out;
-  }
-};
 
-bool finished(const target_side& target) {
-  auto head = target.store->head(measured);
-  return head && head->state == replica_state::following;
-}
+  partition_store& store_;
+  const copy_throughput_options& options_;
+  std::shared_ptr<token_bucket> yielding_ = std::make_shared<token_bucket>();
+  copy_pull pull_;
+  mailbox mailbox_;
+  net::reactor reactor_;
+  uint64_t counted_bytes_ = 0;
+};
 
 } // namespace
 
-result<copy_throughput> measure_copy(const copy_throughput_options& options) {
-  source_side source;
-  target_side target;
-  for (auto [store, name] :
-       {std::pair{&source.store, "/source"}, std::pair{&target.store, "/target"}}) {
-    auto opened = partition_store::open({options.directory + name, options.sync_writes, 0});
-    if (!opened) return tl::unexpected<error>(opened.error());
-    *store = *opened;
+result<void> fill_for_copy(partition_store& store, const copy_fill& fill) {
+  std::mt19937_64 engine(fill.seed);
+  version at;
+  uint64_t key = 0;
+  for (uint64_t done = 0; done < fill.bytes;) {
+    log_entry entry{{epoch{1}, seq_no{at.seq.value + 1}}, {}};
+    for (size_t size = 0; done < fill.bytes && size < fill_group_bytes;
+         size += fill.value_bytes, done += fill.value_bytes) {
+      char name[32];
+      std::snprintf(name, sizeof name, "key/%012llu", static_cast<unsigned long long>(key++));
+      entry.ops.push_back(
+          {op_kind::put, bytes{name}, bytes{random_value(fill.value_bytes, engine)}});
+    }
+    store_write item;
+    item.partition = measured;
+    item.epoch = epoch{1};
+    item.create = at == version{};
+    if (item.create) {
+      item.change.emplace().role = replica_role::primary;
+      item.change->state = replica_state::following;
+      item.change->epoch = epoch{1};
+    }
+    item.previous = at;
+    item.committed = entry.version.seq;
+    at = entry.version;
+    item.entries.push_back(std::move(entry));
+    if (auto written = store.write_one(std::move(item)); !written)
+      return tl::unexpected<error>(written.error());
   }
-  if (auto filled = fill(*source.store, options); !filled)
-    return tl::unexpected<error>(filled.error());
-  auto endpoint = source.start();
+  return {};
+}
+
+result<copy_throughput> measure_copy(partition_store& source,
+                                     const copy_throughput_options& options) {
+  auto target = partition_store::open({options.directory, options.sync_writes, 0});
+  if (!target) return tl::unexpected<error>(target.error());
+  source_side from(source);
+  auto endpoint = from.start();
   if (!endpoint) return tl::unexpected<error>(endpoint.error());
-  target.reactor.start([&](net::incoming&& in) {
-    std::lock_guard guard(target.mutex);
-    target.inbox.push_back(std::move(in.message));
-    target.arrived.notify_one();
-  });
-  auto begun = std::chrono::steady_clock::now();
-  auto until = begun + from_seconds(options.timeout_s);
-  start_copy command{
-      {}, measured, copy_id{1}, restore_method::pull, {{node_id{"source"}, *endpoint}}, 0};
-  auto actions = target.pull.begin(command, {}, begun);
-  if (!actions) return tl::unexpected<error>(actions.error());
-  if (auto sent = target.run(*actions); !sent) return tl::unexpected<error>(sent.error());
-  while (!finished(target)) {
-    auto now = std::chrono::steady_clock::now();
-    if (now > until)
-      return fail(errc::timeout,
-                  "the copy took longer than " + std::to_string(options.timeout_s) + " s");
-    auto frame = target.next(now + milliseconds(20));
-    copy_event event = copy_tick{};
-    if (frame) event = target_side::read(*frame);
-    auto step = target.pull.step(event, target.local(), std::chrono::steady_clock::now());
-    if (auto ran = target.run(step); !ran) return tl::unexpected<error>(ran.error());
-    if (target.pull.progress().state == replica_state::failed)
-      return fail(errc::internal, target.pull.progress().failure);
-  }
-  auto seconds = to_seconds(std::chrono::steady_clock::now() - begun);
-  target.reactor.stop();
-  source.reactor.stop();
-  return copy_throughput{target.store->used_bytes(), seconds, source.wire_bytes};
+  target_side to(**target, options);
+  auto seconds = to.copy_from(*endpoint);
+  if (!seconds) return tl::unexpected<error>(seconds.error());
+  auto sent = source.head(measured), arrived = (*target)->head(measured);
+  if (!sent || !arrived || arrived->size_bytes != sent->size_bytes)
+    return fail(errc::internal, "the copy is not whole");
+  return copy_throughput{arrived->size_bytes, *seconds, from.wire_bytes()};
 }
 
 } // namespace harbinger

@@ -11,6 +11,7 @@
 #include "app/cluster.hpp"
 #include "app/load.hpp"
 #include "app/observers.hpp"
+#include "app/quick_settings.hpp"
 #include "app/trouble_driver.hpp"
 
 namespace harbinger {

@@ -76,7 +76,9 @@ struct prefetch_settings {
   uint32_t retries_max = 5;       ///< per source
   double keep_after_zone_s = 600; ///< copies outlive their zone so long
   uint32_t chunk_bytes = 1 << 20;
-  uint32_t credits = 8; ///< chunks outstanding
+  uint32_t credits = 8;     ///< chunks outstanding
+  double yield_rise = 1.25; ///< copies slow down when writes take so many times their quiet time
+  uint64_t floor_bytes_per_s = 4 << 20; ///< and never below this; 0 for the former: never
 };
 
 struct placement_settings {

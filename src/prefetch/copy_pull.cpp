@@ -10,9 +10,22 @@
 namespace harbinger {
 
 copy_pull::copy_pull(partition_id partition, copy_limits limits,
-                     std::shared_ptr<token_bucket> bucket)
-    : partition_(partition), limits_(limits), bucket_(std::move(bucket)) {
-  ENSURE(bucket_ && limits_.credits > 0);
+                     std::shared_ptr<token_bucket> bucket, std::shared_ptr<token_bucket> yielding)
+    : partition_(partition),
+      limits_(limits),
+      bucket_(std::move(bucket)),
+      yielding_(std::move(yielding)) {
+  ENSURE(bucket_ && yielding_ && limits_.credits > 0);
+}
+
+bool copy_pull::may_ask(time_point now) {
+  return (unlimited_ || bucket_->ready(now)) && yielding_->ready(now) && source_gives_.ready(now);
+}
+
+void copy_pull::spend(uint64_t bytes, time_point now) {
+  if (!unlimited_) bucket_->spend(bytes, now);
+  yielding_->spend(bytes, now);
+  source_gives_.spend(bytes, now);
 }
 
 duration copy_pull::lag(time_point now) const {
@@ -116,7 +129,7 @@ void copy_pull::replace_sources(const std::vector<node_address>& sources, copy_a
 // ------------------------------------------------------------------------------------------------
 // events
 
-copy_actions copy_pull::step(const copy_event& event, const local_replica& local, time_point now) {
+copy_actions copy_pull::step(copy_event event, const local_replica& local, time_point now) {
   copy_actions out;
   if (phase_ == phase::idle || phase_ == phase::failed || progress_.ended) return out;
   if (lost_ownership(local)) {
@@ -127,7 +140,7 @@ copy_actions copy_pull::step(const copy_event& event, const local_replica& local
 
   if (const auto* stored = std::get_if<copy_stored>(&event)) {
     on_stored(stored->outcome, local, out, now);
-  } else if (const auto* reply = std::get_if<copy_reply>(&event)) {
+  } else if (auto* reply = std::get_if<copy_reply>(&event)) {
     on_reply(*reply, out, now);
   } else {
     on_tick(out, now);
@@ -135,8 +148,8 @@ copy_actions copy_pull::step(const copy_event& event, const local_replica& local
   return out;
 }
 
-void copy_pull::on_reply(const copy_reply& reply, copy_actions& out, time_point now) {
-  if (const auto* chunk = std::get_if<snapshot_chunk>(
+void copy_pull::on_reply(copy_reply& reply, copy_actions& out, time_point now) {
+  if (auto* chunk = std::get_if<snapshot_chunk>(
           &reply.message)) { // by snapshot and index: a late one is as good
     on_chunk(*chunk, out, now);
     return;

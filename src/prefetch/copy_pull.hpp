@@ -18,6 +18,7 @@
 #include "messages/control.hpp"
 #include "messages/data.hpp"
 #include "prefetch/token_bucket.hpp"
+#include "wire/packed_rows.hpp"
 
 namespace harbinger {
 
@@ -74,7 +75,7 @@ struct begin_copy {
 /// Store the rows of this chunk; its number is kept in the same write.
 struct ingest_chunk {
   uint64_t index = 0;
-  std::vector<record_row> rows;
+  wire::packed_rows rows;
 };
 /// All rows are there: check the digest, and say following. Answer with copy_stored.
 struct finish_copy {
@@ -113,8 +114,10 @@ struct copy_progress {
 
 class copy_pull {
 public:
-  /// `bucket` limits the bytes of all copies of this node together.
-  copy_pull(partition_id partition, copy_limits limits, std::shared_ptr<token_bucket> bucket);
+  /// `bucket` limits the bytes of all copies of this node together, as commands say. `yielding`
+  /// too, whatever they say: whoever owns it sets its rate as the foreground needs.
+  copy_pull(partition_id partition, copy_limits limits, std::shared_ptr<token_bucket> bucket,
+            std::shared_ptr<token_bucket> yielding = std::make_shared<token_bucket>());
 
   /// A command from the centre. The same copy id replaces the sources (and takes up a copy that
   /// failed or lost its source); a larger one starts over; a smaller one is stale_term. conflict
@@ -123,7 +126,7 @@ public:
   /// holds of this very copy is used: a complete copy goes on with deltas, a partial one with its
   /// snapshot.
   result<copy_actions> begin(const start_copy& command, const local_replica& local, time_point now);
-  copy_actions step(const copy_event& event, const local_replica& local, time_point now);
+  copy_actions step(copy_event event, const local_replica& local, time_point now);
 
   const copy_progress& progress() const { return progress_; }
   copy_id copy() const { return copy_; }
@@ -146,12 +149,14 @@ private:
     time_point sent{};
   };
 
+  bool may_ask(time_point now);
+  void spend(uint64_t bytes, time_point now);
   bool lost_ownership(const local_replica& local) const;
   bool expired(const request& r, duration wait, time_point now) const;
   void restart_for(const start_copy& command);
   void replace_sources(const std::vector<node_address>& sources, copy_actions& out, time_point now);
 
-  void on_reply(const copy_reply& reply, copy_actions& out, time_point now);
+  void on_reply(copy_reply& reply, copy_actions& out, time_point now);
   void on_stored(const result<void>& outcome, const local_replica& local, copy_actions& out,
                  time_point now);
   void on_tick(copy_actions& out, time_point now);
@@ -162,7 +167,7 @@ private:
   void open(copy_actions& out, time_point now);
   void on_opened(const snapshot_opened& m, copy_actions& out, time_point now);
   void fill(copy_actions& out, time_point now);
-  void on_chunk(const snapshot_chunk& m, copy_actions& out, time_point now);
+  void on_chunk(snapshot_chunk& m, copy_actions& out, time_point now);
   void ingest_in_order(copy_actions& out);
   void watch_chunks(copy_actions& out, time_point now);
   void forget_snapshot();
@@ -184,7 +189,8 @@ private:
 
   partition_id partition_;
   copy_limits limits_;
-  std::shared_ptr<token_bucket> bucket_;
+  std::shared_ptr<token_bucket> bucket_, yielding_;
+  token_bucket source_gives_; ///< what the source's chunks say
   copy_progress progress_;
   copy_id copy_;
   std::vector<node_address> sources_;
@@ -199,7 +205,7 @@ private:
 
   std::optional<request> single_;            ///< outstanding open or delta pull
   std::map<uint64_t, request> chunks_asked_; ///< by index
-  std::map<uint64_t, std::vector<record_row>> chunks_waiting_;
+  std::map<uint64_t, wire::packed_rows> chunks_waiting_;
   std::set<uint64_t> chunks_again_; ///< to be asked for once more
   snapshot_opened snapshot_;
   std::string resuming_;     ///< snapshot of a partial copy that we try to go on with

@@ -29,6 +29,7 @@ std::optional<std::vector<log_entry>> entries_after(const std::vector<log_entry>
 } // namespace
 
 void copy_pull::follow_from(const local_replica& local) {
+  source_gives_.set_rate(0); // it was said of the snapshot
   phase_ = phase::following;
   version_ = local.version;
   digest_ = local.digest;
@@ -41,7 +42,7 @@ void copy_pull::pull_deltas(copy_actions& out, time_point now) {
     detach(out);
     return;
   }
-  if (!unlimited_ && !bucket_->ready(now)) return; // the next tick asks again
+  if (!may_ask(now)) return; // the next tick asks again
   progress_.source = sources_[source_].node;
   single_ = request{next_id_++, now};
   asked_from_ = version_;
@@ -74,7 +75,7 @@ void copy_pull::on_batch(const delta_batch& m, copy_actions& out, time_point now
     return;
   }
   auto size = payload_bytes(*fresh);
-  if (!unlimited_) bucket_->spend(size, now);
+  spend(size, now);
   progress_.copied_bytes += size;
   phase_ = phase::applying;
   expected_head_ = m.head;

@@ -8,6 +8,7 @@ namespace harbinger {
 
 void copy_pull::open(copy_actions& out, time_point now) {
   forget_snapshot();
+  source_gives_.set_rate(0);
   phase_ = phase::opening;
   progress_.source = sources_[source_].node;
   single_ = request{next_id_++, now};
@@ -35,7 +36,7 @@ void copy_pull::on_opened(const snapshot_opened& m, copy_actions& out, time_poin
 
 void copy_pull::fill(copy_actions& out, time_point now) {
   if (phase_ != phase::pulling || retry_at_) return;
-  while (chunks_asked_.size() < limits_.credits && (unlimited_ || bucket_->ready(now))) {
+  while (chunks_asked_.size() < limits_.credits && may_ask(now)) {
     uint64_t index = next_ask_;
     if (!chunks_again_.empty()) {
       index = *chunks_again_.begin();
@@ -53,7 +54,7 @@ void copy_pull::fill(copy_actions& out, time_point now) {
   }
 }
 
-void copy_pull::on_chunk(const snapshot_chunk& m, copy_actions& out, time_point now) {
+void copy_pull::on_chunk(snapshot_chunk& m, copy_actions& out, time_point now) {
   if (phase_ != phase::pulling || m.snapshot != snapshot_.snapshot || m.index >= next_ask_) return;
   chunks_asked_.erase(m.index);
   chunks_again_.erase(m.index);
@@ -63,7 +64,9 @@ void copy_pull::on_chunk(const snapshot_chunk& m, copy_actions& out, time_point 
     fill(out, now);
     return;
   }
-  auto rows = wire::open_chunk(m);
+  auto sent_bytes = m.rows.data.size();
+  auto gives = m.rate_bytes_per_s;
+  auto rows = wire::open_chunk(std::move(m));
   if (!rows) {
     ++progress_.checksum_errors;
     chunks_again_.insert(m.index);
@@ -75,7 +78,8 @@ void copy_pull::on_chunk(const snapshot_chunk& m, copy_actions& out, time_point 
   }
   failures_ = 0;
   retry_at_.reset();
-  if (!unlimited_) bucket_->spend(m.rows.data.size(), now);
+  source_gives_.set_rate(gives);
+  spend(sent_bytes, now);
   progress_.copied_bytes += m.raw_bytes;
   if (m.last) {
     last_chunk_ = m.index;

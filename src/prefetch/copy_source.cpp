@@ -1,5 +1,7 @@
 #include "prefetch/copy_source.hpp"
 
+#include <algorithm>
+
 #include "wire/rows.hpp"
 
 namespace harbinger {
@@ -59,6 +61,12 @@ result<snapshot_chunk> copy_source::produce(session& s, uint64_t index) {
       s.starts.push_back(slice->next);
   }
   return wire::make_chunk(s.info.snapshot, index, slice->end, std::move(slice->rows));
+}
+
+size_t copy_source::busy_count(time_point now) const {
+  return static_cast<size_t>(
+      std::count_if(sessions_.begin(), sessions_.end(),
+                    [&](const auto& item) { return now - item.second.used <= seconds(1); }));
 }
 
 size_t copy_source::expire(time_point now) {

@@ -58,6 +58,8 @@ public:
   /// Closes snapshots nobody asked for since idle_max; how many.
   size_t expire(time_point now);
 
+  /// Snapshots that were asked for within the last second.
+  size_t busy_count(time_point now) const;
   size_t open_count() const { return sessions_.size(); }
 
 private:

@@ -50,6 +50,7 @@ result<void> store::open() {
     return failed(s);
   }
   db_.reset(raw);
+  if (auto ready = streams_.prepare(); !ready) return ready; // it is ours now
   return load();
 }
 
@@ -88,7 +89,10 @@ std::vector<result<partition_head>> store::write(const std::vector<store_write>&
   for (size_t i = 0; i < group.size(); ++i) answers[i] = work.apply(group[i]);
   auto committed = commit(work.batch(), work.durable());
   if (committed)
-    for (const auto& [id, h] : work.heads()) slots_.publish(*held.at(id), h);
+    for (const auto& [id, h] : work.heads()) {
+      slots_.publish(*held.at(id), h);
+      if (h.state != replica_state::copying) streams_.forget(id);
+    }
   if (!committed)
     for (auto& answer : answers)
       if (answer) answer = tl::unexpected<error>(committed.error());
@@ -116,6 +120,15 @@ result<void> store::commit(rocksdb::WriteBatch& batch, bool durable) {
 
 result<partition_head> partition_store::write_one(store_write item) {
   return write({std::move(item)}).front();
+}
+
+result<partition_head> partition_store::ingest_rows(partition_id partition, copy_id copy,
+                                                    uint64_t chunk,
+                                                    const std::vector<record_row>& rows) {
+  std::vector<record_view> views;
+  views.reserve(rows.size());
+  for (const auto& row : rows) views.push_back({row.key.data, row.value.data});
+  return ingest(partition, copy, chunk, views);
 }
 
 result<std::shared_ptr<partition_store>>

@@ -19,6 +19,7 @@
 #include "core/result.hpp"
 #include "messages/data.hpp"
 #include "store/partition_head.hpp"
+#include "wire/packed_rows.hpp"
 
 namespace harbinger {
 
@@ -26,6 +27,24 @@ struct partition_store_options {
   std::string directory;
   bool sync_writes = true;  ///< fsync before a write returns; false only for tests and benches
   uint64_t quota_bytes = 0; ///< keys and values of all partitions; 0: the disk decides
+  uint64_t bulk_from_bytes = 4 << 20;   ///< a copy that has so much goes on as files
+  uint64_t bulk_file_bytes = 64 << 20;  ///< of so many bytes of keys and values
+  std::function<void()> after_ingest{}; ///< tests only: a file is in, no head counts it yet
+};
+
+/// Reads a snapshot's rows as bodies of chunks (wire/rows.hpp): reads ahead, and leaves the store's
+/// cache to others. For one thread at a time. Must not outlive the snapshot.
+class packed_reader {
+public:
+  struct part {
+    std::string rows;
+    std::string next; ///< key of the first row that is not in it; empty at the end
+    bool end = false;
+  };
+  virtual ~packed_reader() = default;
+  /// The rows with keys >= `from`, at most 16,384 of them, until they reach `bytes_max`; at least
+  /// one when there is one. Quick where the last part ended.
+  virtual result<part> read(std::string_view from, size_t bytes_max) = 0;
 };
 
 /// A partition as it was at one moment. Holds back compaction while it lives: keep it short, or
@@ -42,6 +61,8 @@ public:
   /// reach `bytes_max` or `rows_max` rows; at least one row when there is one.
   virtual result<page> read(std::string_view from, bool after, size_t bytes_max,
                             size_t rows_max) const = 0;
+  /// For who reads it from one end to the other.
+  virtual std::unique_ptr<packed_reader> read_through() const = 0;
 };
 
 /// An entry that lost a conflict (P4).
@@ -98,9 +119,13 @@ public:
                                             std::string cursor) = 0;
   /// Rows of chunk `chunk`, none of which came in an earlier chunk. A chunk that is in already is
   /// passed over; one too far ahead is errc::gap. Not fsynced: a crash may lose the newest chunks,
-  /// the head then says how many are in.
-  virtual result<partition_head> ingest_rows(partition_id partition, copy_id copy, uint64_t chunk,
-                                             const std::vector<record_row>& rows) = 0;
+  /// the head then says how many are in. Chunks in key order go in as whole files once there are
+  /// enough of them: the head that is returned counts them at once, head() when their file is in. A
+  /// failure may lose those whose file is not; a repeated command takes up what head() says.
+  virtual result<partition_head> ingest(partition_id partition, copy_id copy, uint64_t chunk,
+                                        record_views rows) = 0;
+  result<partition_head> ingest_rows(partition_id partition, copy_id copy, uint64_t chunk,
+                                     const std::vector<record_row>& rows);
   /// Compares digest (checksum when it differs) and makes the copy one of `version`, durable, in
   /// state `state`: following, or still copying when log entries are to be replayed onto it first
   /// (by write()). The log starts at `version`.

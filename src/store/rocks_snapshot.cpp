@@ -3,8 +3,52 @@
 #include "store/head_codec.hpp"
 #include "store/keys.hpp"
 #include "store/rocks_bridge.hpp"
+#include "wire/rows.hpp"
 
 namespace harbinger::rocks {
+namespace {
+
+constexpr size_t packed_rows_max = 16'384;
+constexpr size_t packed_readahead_bytes = 1 << 20;
+
+class through_reader final : public packed_reader {
+public:
+  through_reader(rocksdb::DB& db, rocksdb::ReadOptions options, partition_id partition)
+      : end_(keys::prefix_end(keys::prefix('d', partition))),
+        upper_(end_),
+        key_(keys::prefix('d', partition)) {
+    options.iterate_upper_bound = &upper_;
+    options.readahead_size = packed_readahead_bytes;
+    options.fill_cache = false;
+    it_.reset(db.NewIterator(options));
+  }
+  result<part> read(std::string_view from, size_t bytes_max) override {
+    key_.resize(keys::prefix_bytes);
+    key_ += from;
+    if (!it_->Valid() || it_->key() != slice(key_)) it_->Seek(slice(key_));
+    wire::row_packer rows(bytes_max);
+    part out;
+    for (size_t size = 0; it_->Valid(); it_->Next()) {
+      auto key = view(it_->key()).substr(keys::prefix_bytes);
+      size += key.size() + it_->value().size();
+      if (rows.count() > 0 && (size > bytes_max || rows.count() >= packed_rows_max)) break;
+      rows.add(key, view(it_->value()));
+    }
+    if (!it_->status().ok()) return failed(it_->status());
+    out.end = !it_->Valid();
+    if (!out.end) out.next = view(it_->key()).substr(keys::prefix_bytes);
+    out.rows = rows.finish();
+    return out;
+  }
+
+private:
+  std::string end_;
+  rocksdb::Slice upper_;
+  std::string key_; ///< the one sought, with its prefix
+  std::unique_ptr<rocksdb::Iterator> it_;
+};
+
+} // namespace
 
 result<void> snapshot::load() {
   auto options = read_options();
@@ -43,6 +87,10 @@ result<partition_snapshot::page> snapshot::read(std::string_view from, bool afte
   }
   if (!it->status().ok()) return failed(it->status());
   return out;
+}
+
+std::unique_ptr<packed_reader> snapshot::read_through() const {
+  return std::make_unique<through_reader>(*db_, read_options(), partition_);
 }
 
 rocksdb::ReadOptions snapshot::read_options() const {

@@ -24,6 +24,7 @@ public:
   const partition_head& head() const override { return head_; }
   result<page> read(std::string_view from, bool after, size_t bytes_max,
                     size_t rows_max) const override;
+  std::unique_ptr<packed_reader> read_through() const override;
   /// For reading anything else as of this moment.
   rocksdb::ReadOptions read_options() const;
 

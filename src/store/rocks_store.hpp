@@ -11,13 +11,16 @@
 
 #include "store/partition_slots.hpp"
 #include "store/partition_store.hpp"
+#include "store/rocks_copy_load.hpp"
 
 namespace harbinger::rocks {
 
 class store : public partition_store {
 public:
   explicit store(partition_store_options options)
-      : options_(std::move(options)), slots_(options_.quota_bytes) {}
+      : options_(std::move(options)),
+        slots_(options_.quota_bytes),
+        streams_(options_.directory + "/incoming") {}
 
   /// First, once.
   result<void> open();
@@ -39,8 +42,8 @@ public:
 
   result<partition_head> begin_copy(partition_id partition, copy_id copy,
                                     std::string cursor) override;
-  result<partition_head> ingest_rows(partition_id partition, copy_id copy, uint64_t chunk,
-                                     const std::vector<record_row>& rows) override;
+  result<partition_head> ingest(partition_id partition, copy_id copy, uint64_t chunk,
+                                record_views rows) override;
   result<partition_head> finish_copy(partition_id partition, copy_id copy, version v,
                                      const harbinger::digest& expected,
                                      const epoch_history& history, replica_state state) override;
@@ -59,12 +62,22 @@ private:
   /// batch as lost a conflict; how many of them are new there.
   result<uint64_t> journal_lost(rocksdb::WriteBatch& batch, const partition_head& h,
                                 const epoch_history& truth) const;
+  /// A chunk's rows and the head that counts them, in one batch.
+  result<partition_head> put_rows(partition_slot& s, const partition_head& h, record_views rows);
+  /// A chunk's rows into the stream's file; a full file is sealed, the one before it counted.
+  result<void> add_to_stream(partition_slot& s, copy_stream& stream, const partition_head& so_far,
+                             const partition_head& counted, record_views rows);
+  /// Waits until a sealed file is in the database, then the head counts it.
+  result<void> count_file(partition_slot& s, std::unique_ptr<copy_load> file);
+  /// What the partition's stream, if there is one, holds goes into the database; the head then.
+  result<partition_head> settle_stream(partition_slot& s);
   /// Records and log.
   static void erase_data(rocksdb::WriteBatch& batch, partition_id partition);
 
   partition_store_options options_;
   std::shared_ptr<rocksdb::DB> db_;
   partition_slots slots_;
+  copy_streams streams_;
   std::atomic<uint64_t> conflicts_{0};
 };
 

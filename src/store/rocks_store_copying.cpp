@@ -32,35 +32,98 @@ result<partition_head> store::begin_copy(partition_id partition, copy_id copy, s
   h.copy = copy;
   h.cursor = std::move(cursor);
   h.epoch = old.epoch;
+  streams_.forget(partition);
   rocksdb::WriteBatch batch;
+  // Also when the head counts no rows: a crash may have come between ingesting and counting.
   if (s->born) erase_data(batch, partition);
   return commit_head(*s, h, batch, true);
 }
 
-result<partition_head> store::ingest_rows(partition_id partition, copy_id copy, uint64_t chunk,
-                                          const std::vector<record_row>& rows) {
+result<partition_head> store::ingest(partition_id partition, copy_id copy, uint64_t chunk,
+                                     record_views rows) {
   auto s = slots_.find(partition);
   if (!s) return fail(errc::unknown_partition, to_string(partition));
   std::lock_guard guard(s->writing);
   auto h = s->get();
   if (auto ok = is_copying(*s, h, copy); !ok) return tl::unexpected<error>(ok.error());
+  auto stream = streams_.find(partition);
+  if (stream) stream->newest().count_into(h);
   if (chunk < h.chunks) return h;
   if (chunk > h.chunks) return fail(errc::gap, "next is chunk " + std::to_string(h.chunks));
+  auto counted = h;
+  count_chunk(counted, rows);
+  if (auto room = slots_.room_for(streams_.loaded_bytes() + counted.size_bytes - h.size_bytes);
+      !room)
+    return tl::unexpected<error>(room.error());
+  bool bulk = !rows.empty()
+              && (stream ? stream->newest().takes(rows)
+                         : h.size_bytes >= options_.bulk_from_bytes && ascend(rows));
+  if (stream && !bulk) {
+    if (auto settled = settle_stream(*s); !settled) return settled;
+    stream.reset();
+  } else if (bulk && !stream) {
+    stream = streams_.start(partition);
+  }
+  if (!stream) return put_rows(*s, counted, rows);
+  if (auto added = add_to_stream(*s, *stream, h, counted, rows); !added) {
+    streams_.forget(partition);
+    return tl::unexpected<error>(added.error());
+  }
+  return counted;
+}
+
+result<partition_head> store::put_rows(partition_slot& s, const partition_head& h,
+                                       record_views rows) {
   rocksdb::WriteBatch batch;
-  auto key = keys::prefix('d', partition);
-  auto before = h.size_bytes;
+  auto key = keys::prefix('d', h.partition);
   for (const auto& row : rows) {
     key.resize(keys::prefix_bytes);
-    key += row.key.data;
-    batch.Put(slice(key), slice(row.value.data));
-    h.digest.add(row.key.data, row.value.data);
-    h.size_bytes += row.key.data.size() + row.value.data.size();
+    key += row.key;
+    batch.Put(slice(key), slice(row.value));
   }
-  h.records += rows.size();
-  ++h.chunks;
-  if (auto room = slots_.room_for(h.size_bytes - before); !room)
-    return tl::unexpected<error>(room.error());
-  return commit_head(*s, h, batch, false);
+  return commit_head(s, h, batch, false);
+}
+
+result<void> store::add_to_stream(partition_slot& s, copy_stream& stream,
+                                  const partition_head& so_far, const partition_head& counted,
+                                  record_views rows) {
+  if (!stream.filling) {
+    auto opened = streams_.open_file(db_->GetOptions(), so_far, rows);
+    if (!opened) return tl::unexpected<error>(opened.error());
+    stream.filling = std::move(*opened);
+  }
+  if (auto added = stream.filling->add(rows, counted); !added) return added;
+  bool full = stream.filling->bytes() >= options_.bulk_file_bytes;
+  if (stream.before && (full || stream.before->ready()))
+    if (auto in = count_file(s, std::move(stream.before)); !in) return in;
+  if (!full) return {};
+  stream.filling->seal(*db_);
+  stream.before = std::move(stream.filling);
+  return {};
+}
+
+result<void> store::count_file(partition_slot& s, std::unique_ptr<copy_load> file) {
+  if (auto in = file->wait(); !in) return in;
+  if (options_.after_ingest) options_.after_ingest();
+  auto h = s.get();
+  file->count_into(h);
+  rocksdb::WriteBatch batch;
+  if (auto done = commit_head(s, h, batch, false); !done)
+    return tl::unexpected<error>(done.error());
+  return {};
+}
+
+result<partition_head> store::settle_stream(partition_slot& s) {
+  auto partition = s.get().partition;
+  if (auto stream = streams_.find(partition)) {
+    result<void> in;
+    if (stream->filling) stream->filling->seal(*db_);
+    for (auto* file : {&stream->before, &stream->filling})
+      if (in && *file) in = count_file(s, std::move(*file));
+    streams_.forget(partition);
+    if (!in) return tl::unexpected<error>(in.error());
+  }
+  return s.get();
 }
 
 result<partition_head> store::finish_copy(partition_id partition, copy_id copy, version v,
@@ -71,6 +134,9 @@ result<partition_head> store::finish_copy(partition_id partition, copy_id copy, 
   std::lock_guard guard(s->writing);
   auto h = s->get();
   if (auto ok = is_copying(*s, h, copy); !ok) return tl::unexpected<error>(ok.error());
+  auto settled = settle_stream(*s);
+  if (!settled) return settled;
+  h = std::move(*settled);
   if (h.digest != expected)
     return fail(errc::checksum,
                 "digest " + hex64(h.digest.total()) + " instead of " + hex64(expected.total()));

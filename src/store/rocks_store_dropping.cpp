@@ -27,6 +27,7 @@ result<uint64_t> store::drop(partition_id partition, const epoch_history& truth)
   std::lock_guard guard(s->writing);
   if (s->gone) return uint64_t{0};
   auto h = s->get();
+  streams_.forget(partition);
   rocksdb::WriteBatch batch;
   auto journalled = journal_lost(batch, h, truth);
   if (!journalled) return journalled;

@@ -1,5 +1,6 @@
 #include "store/store_writer.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -12,9 +13,10 @@ namespace {
 
 struct job {
   uint64_t id = 0;
-  std::optional<store_write> write; // else a drop
-  partition_id partition;
-  epoch_history truth;
+  std::optional<store_write> write{}; // else a drop
+  partition_id partition{};
+  epoch_history truth{};
+  time_point submitted = std::chrono::steady_clock::now();
 };
 
 size_t size_of(const store_write& w) {
@@ -31,6 +33,7 @@ struct store_writer::impl {
   std::function<void()> on_outcomes;
   std::atomic<double>& write_ms;
   std::atomic<uint64_t>& queued;
+  commit_meter& commits;
   std::mutex mutex;
   std::condition_variable wake;
   std::deque<job> jobs;
@@ -39,8 +42,8 @@ struct store_writer::impl {
   std::thread thread;
 
   impl(std::shared_ptr<partition_store> s, std::function<void()> f, std::atomic<double>& ms,
-       std::atomic<uint64_t>& q)
-      : store(std::move(s)), on_outcomes(std::move(f)), write_ms(ms), queued(q) {}
+       std::atomic<uint64_t>& q, commit_meter& c)
+      : store(std::move(s)), on_outcomes(std::move(f)), write_ms(ms), queued(q), commits(c) {}
 
   void submit(job j) {
     std::optional<outcome> refused;
@@ -90,10 +93,15 @@ struct store_writer::impl {
     }
     std::vector<store_write> writes;
     writes.reserve(group.size());
+    auto oldest = std::find_if(group.begin(), group.end(),
+                               [](const job& j) { return !j.write->entries.empty(); });
+    auto submitted = oldest == group.end() ? std::optional<time_point>{} : oldest->submitted;
     for (auto& j : group) writes.push_back(std::move(*j.write));
     auto begun = std::chrono::steady_clock::now();
     auto heads = store->write(writes);
-    write_ms = to_ms(std::chrono::steady_clock::now() - begun);
+    auto ended = std::chrono::steady_clock::now();
+    write_ms = to_ms(ended - begun);
+    if (submitted) commits.add(to_ms(ended - *submitted));
     for (size_t i = 0; i < group.size(); ++i)
       done.push_back({group[i].id, false, std::move(heads[i]), fail(errc::cancelled)});
     return done;
@@ -115,8 +123,9 @@ struct store_writer::impl {
 
 store_writer::store_writer(std::shared_ptr<partition_store> store,
                            std::function<void()> on_outcomes, std::atomic<double>& write_ms,
-                           std::atomic<uint64_t>& queued)
-    : impl_(std::make_unique<impl>(std::move(store), std::move(on_outcomes), write_ms, queued)) {
+                           std::atomic<uint64_t>& queued, commit_meter& commits)
+    : impl_(std::make_unique<impl>(std::move(store), std::move(on_outcomes), write_ms, queued,
+                                   commits)) {
   impl_->thread = std::thread([this] { impl_->run(); });
 }
 
@@ -130,11 +139,11 @@ store_writer::~store_writer() {
 }
 
 void store_writer::submit(uint64_t id, store_write write) {
-  impl_->submit({id, std::move(write), {}, {}});
+  impl_->submit({.id = id, .write = std::move(write)});
 }
 
 void store_writer::submit_drop(uint64_t id, partition_id partition, epoch_history truth) {
-  impl_->submit({id, std::nullopt, partition, std::move(truth)});
+  impl_->submit({.id = id, .partition = partition, .truth = std::move(truth)});
 }
 
 std::vector<store_writer::outcome> store_writer::take_outcomes() {

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "core/time.hpp"
+#include "store/commit_meter.hpp"
 #include "store/partition_store.hpp"
 
 namespace harbinger {
@@ -26,9 +27,10 @@ public:
     result<uint64_t> journalled = fail(errc::cancelled);
   };
   /// `on_outcomes` is called on the writer's thread whenever outcomes wait to be taken; it must not
-  /// block. `write_ms` and `queued` are kept up to date; they must outlive the writer.
+  /// block. `write_ms`, `queued` and `commits` (groups with entries, by their oldest) are kept up
+  /// to date; they must outlive the writer.
   store_writer(std::shared_ptr<partition_store> store, std::function<void()> on_outcomes,
-               std::atomic<double>& write_ms, std::atomic<uint64_t>& queued);
+               std::atomic<double>& write_ms, std::atomic<uint64_t>& queued, commit_meter& commits);
   /// Finishes the group under way; what is still queued is not written.
   ~store_writer();
   store_writer(const store_writer&) = delete;

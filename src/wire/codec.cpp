@@ -116,10 +116,10 @@ result<header> read_header(const msgpack::object& root) {
 
 template <class T>
 std::string encode(const T& message) {
-  msgpack::sbuffer buffer;
+  packed_text buffer;
   packer out(buffer);
   pack_value(out, message);
-  return {buffer.data(), buffer.size()};
+  return std::move(buffer.data);
 }
 
 template <class T>
@@ -135,14 +135,14 @@ result<T> decode(std::string_view body) {
 }
 
 std::string encode_header(std::string_view type, uint64_t id) {
-  msgpack::sbuffer buffer;
+  packed_text buffer;
   packer out(buffer);
   out.pack_array(4);
   pack_text(out, "HB");
   out.pack(protocol_version);
   pack_text(out, type);
   out.pack(id);
-  return {buffer.data(), buffer.size()};
+  return std::move(buffer.data);
 }
 
 result<header> decode_header(std::string_view bytes) {

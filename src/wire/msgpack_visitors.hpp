@@ -16,7 +16,12 @@
 
 namespace harbinger::wire {
 
-using packer = msgpack::packer<msgpack::sbuffer>;
+/// Packs straight into the text that is sent: a chunk is copied once.
+struct packed_text {
+  std::string data;
+  void write(const char* bytes, size_t count) { data.append(bytes, count); }
+};
+using packer = msgpack::packer<packed_text>;
 
 template <class T>
 void pack_value(packer& out, const T& x);

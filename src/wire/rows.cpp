@@ -1,6 +1,7 @@
 #include "wire/rows.hpp"
 
 #include <optional>
+#include <utility>
 
 #include <zstd.h>
 
@@ -76,9 +77,37 @@ struct row_reader {
   }
 };
 
+result<std::vector<record_view>> view_rows(std::string_view body) {
+  if (body.size() > bulk_body_max) return fail(errc::oversize, "rows of a chunk");
+  row_reader in{body};
+  auto count = in.array();
+  if (!count || *count > body.size() / 5) return fail(errc::malformed, "rows: not an array");
+  std::vector<record_view> rows;
+  rows.reserve(*count);
+  for (uint64_t i = 0; i < *count; ++i) {
+    auto pair = in.array();
+    auto key = pair == 2 ? in.bin() : std::nullopt;
+    auto value = key ? in.bin() : std::nullopt;
+    if (!value) return fail(errc::malformed, "rows: not [key bin, value bin]");
+    if (key->empty() || key->size() > key_bytes_max || value->size() > value_bytes_max)
+      return fail(errc::malformed, "rows: a key or value out of its limits");
+    rows.push_back({*key, *value});
+  }
+  if (!in.rest.empty()) return fail(errc::malformed, "rows: bytes after the end");
+  return rows;
+}
+
+/// Making a context costs more than a trial.
+struct compressor {
+  ZSTD_CCtx* context = ZSTD_createCCtx();
+  ~compressor() { ZSTD_freeCCtx(context); }
+};
+
 std::optional<std::string> compress(std::string_view raw) {
+  thread_local compressor own;
   std::string out(ZSTD_compressBound(raw.size()), '\0');
-  auto size = ZSTD_compress(out.data(), out.size(), raw.data(), raw.size(), zstd_level);
+  auto size =
+      ZSTD_compressCCtx(own.context, out.data(), out.size(), raw.data(), raw.size(), zstd_level);
   if (ZSTD_isError(size) || size + size / 9 >= raw.size()) return std::nullopt;
   out.resize(size);
   return out;
@@ -94,10 +123,9 @@ void row_packer::add(std::string_view key, std::string_view value) {
 }
 
 std::string row_packer::finish() {
-  auto out = array_head(count_) + body_;
-  body_.clear();
+  body_.insert(0, array_head(count_));
   count_ = 0;
-  return out;
+  return std::exchange(body_, {});
 }
 
 std::string pack_rows(const std::vector<record_row>& rows) {
@@ -106,23 +134,22 @@ std::string pack_rows(const std::vector<record_row>& rows) {
   return packer.finish();
 }
 
+result<packed_rows> packed_rows::parse(std::string body) {
+  packed_rows out;
+  out.body_ = std::make_shared<const std::string>(std::move(body));
+  auto rows = view_rows(*out.body_);
+  if (!rows) return tl::unexpected<error>(rows.error());
+  out.rows_ = std::move(*rows);
+  return out;
+}
+
 result<std::vector<record_row>> unpack_rows(std::string_view body) {
-  if (body.size() > bulk_body_max) return fail(errc::oversize, "rows of a chunk");
-  row_reader in{body};
-  auto count = in.array();
-  if (!count || *count > body.size() / 5) return fail(errc::malformed, "rows: not an array");
+  auto views = view_rows(body);
+  if (!views) return tl::unexpected<error>(views.error());
   std::vector<record_row> rows;
-  rows.reserve(*count);
-  for (uint64_t i = 0; i < *count; ++i) {
-    auto pair = in.array();
-    auto key = pair == 2 ? in.bin() : std::nullopt;
-    auto value = key ? in.bin() : std::nullopt;
-    if (!value) return fail(errc::malformed, "rows: not [key bin, value bin]");
-    if (key->empty() || key->size() > key_bytes_max || value->size() > value_bytes_max)
-      return fail(errc::malformed, "rows: a key or value out of its limits");
-    rows.push_back({bytes{std::string(*key)}, bytes{std::string(*value)}});
-  }
-  if (!in.rest.empty()) return fail(errc::malformed, "rows: bytes after the end");
+  rows.reserve(views->size());
+  for (const auto& row : *views)
+    rows.push_back({bytes{std::string(row.key)}, bytes{std::string(row.value)}});
   return rows;
 }
 
@@ -141,16 +168,16 @@ snapshot_chunk make_chunk(std::string snapshot, uint64_t index, bool last, std::
   return chunk;
 }
 
-result<std::vector<record_row>> open_chunk(const snapshot_chunk& chunk) {
+result<packed_rows> open_chunk(snapshot_chunk chunk) {
   if (checksum64(chunk.rows.data) != chunk.checksum)
     return fail(errc::checksum, "chunk " + std::to_string(chunk.index));
   if (chunk.raw_bytes > bulk_body_max) return fail(errc::oversize, "rows of a chunk");
-  if (!chunk.zstd) return unpack_rows(chunk.rows.data);
+  if (!chunk.zstd) return packed_rows::parse(std::move(chunk.rows.data));
   std::string raw(chunk.raw_bytes, '\0');
   auto size =
       ZSTD_decompress(raw.data(), raw.size(), chunk.rows.data.data(), chunk.rows.data.size());
   if (ZSTD_isError(size) || size != raw.size()) return fail(errc::malformed, "chunk: Zstandard");
-  return unpack_rows(raw);
+  return packed_rows::parse(std::move(raw));
 }
 
 } // namespace harbinger::wire

@@ -12,12 +12,16 @@
 
 #include "core/result.hpp"
 #include "messages/data.hpp"
+#include "wire/packed_rows.hpp"
 
 namespace harbinger::wire {
 
 /// Builds one rows body. Reusable after finish().
 class row_packer {
 public:
+  row_packer() = default;
+  /// Room for a body of about `bytes` is made at once.
+  explicit row_packer(size_t bytes) { body_.reserve(bytes + bytes / 16); }
   void add(std::string_view key, std::string_view value);
   /// Bytes of the body so far, without the leading count.
   size_t size_bytes() const { return body_.size(); }
@@ -42,6 +46,6 @@ result<std::vector<record_row>> unpack_rows(std::string_view body);
 snapshot_chunk make_chunk(std::string snapshot, uint64_t index, bool last, std::string rows);
 
 /// Checks a chunk's checksum and sizes and returns its rows. checksum, oversize or malformed.
-result<std::vector<record_row>> open_chunk(const snapshot_chunk& chunk);
+result<packed_rows> open_chunk(snapshot_chunk chunk);
 
 } // namespace harbinger::wire

@@ -121,8 +121,8 @@ struct target_store {
     } else if (const auto* a = std::get_if<ingest_chunk>(&action)) {
       if (a->index < local.chunks) return {};
       if (a->index > local.chunks) return fail(errc::gap);
-      for (const auto& row : a->rows)
-        if (!rows.emplace(row.key.data, row.value.data).second)
+      for (const auto& row : a->rows.rows())
+        if (!rows.emplace(row.key, row.value).second)
           return fail(errc::internal, "a row came twice");
       ++local.chunks;
     } else if (const auto* a = std::get_if<finish_copy>(&action)) {

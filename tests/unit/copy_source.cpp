@@ -35,7 +35,7 @@ struct opened_source {
     auto chunk = source.pull({id, index}, now);
     BOOST_REQUIRE(chunk);
     auto rows = wire::open_chunk(*chunk);
-    return rows->empty() ? "" : rows->front().key.data;
+    return rows->size() == 0 ? "" : std::string(rows->rows()[0].key);
   }
 };
 

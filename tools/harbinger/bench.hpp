@@ -46,7 +46,7 @@ using bench_rows = std::vector<bench_row>;
 /// alone.
 result<bench_rows> bench_ingest(const bench_options& options);
 /// Bytes a second of a partition's copy from store to store over loopback, against the slower of
-/// raw disk and raw socket.
+/// raw disk and raw socket; and what a throttled copy costs the writes beside it.
 result<bench_rows> bench_prefetch(const bench_options& options);
 /// Recovery of a dead node's partitions on real processes: from copies, by checkpoint + tail, by
 /// full rebuild.
