@@ -5,6 +5,7 @@
 
 #include "actors/names.hpp"
 #include "actors/node/resources.hpp"
+#include "store/bucket_check.hpp"
 #include "store/delta_reader.hpp"
 #include "wire/codec.hpp"
 #include "wire/rows.hpp"
@@ -21,9 +22,11 @@ constexpr size_t snapshot_rows_max = 16'384; // a page
 /// Reads chunks from the store's snapshot.
 class stored_rows final : public snapshot_reader {
 public:
-  explicit stored_rows(std::shared_ptr<partition_snapshot> from) : from_(std::move(from)) {}
+  stored_rows(std::shared_ptr<partition_snapshot> from, bucket_set buckets)
+      : from_(std::move(from)), buckets_(buckets) {}
 
   result<slice> read(const std::string& from, size_t bytes_max) override {
+    if (buckets_ != 0) return read_some(from, bytes_max);
     auto page = from_->read(from, false, bytes_max, snapshot_rows_max);
     if (!page) return tl::unexpected<error>(page.error());
     slice out{wire::pack_rows(page->rows), {}, !page->more};
@@ -32,7 +35,14 @@ public:
   }
 
 private:
+  result<slice> read_some(const std::string& from, size_t bytes_max) {
+    auto page = read_buckets(*from_, buckets_, from, bytes_max);
+    if (!page) return tl::unexpected<error>(page.error());
+    return slice{wire::pack_rows(page->rows), page->end ? std::string{} : page->next, page->end};
+  }
+
   std::shared_ptr<partition_snapshot> from_;
+  bucket_set buckets_; // 0: all
 };
 
 template <class T>
@@ -48,7 +58,7 @@ result<snapshot_opened> snapshot_open_now(snapshot_self self, const snapshot_ope
   auto snapshot = open_for_copy(*s.ctx->node->store, ask.partition);
   if (!snapshot) return tl::unexpected<error>(snapshot.error());
   auto opened = s.source->open(ask.partition, describe_snapshot((*snapshot)->head()),
-                               std::make_unique<stored_rows>(*snapshot), now);
+                               std::make_unique<stored_rows>(*snapshot, ask.buckets), now);
   if (opened)
     spdlog::info("snapshot_opened partition={} snapshot={} version={} bytes={}",
                  to_string(ask.partition), opened->snapshot, to_string(opened->version),

@@ -49,7 +49,8 @@ result<std::string> console_client::ask(const std::vector<std::string>& words, d
 }
 
 duration console_timeout(const std::vector<std::string>& words) {
-  return !words.empty() && words[0] == "drill" ? seconds(125) : seconds(7);
+  if (words.empty()) return seconds(7);
+  return words[0] == "drill" ? seconds(125) : words[0] == "verify" ? seconds(605) : seconds(7);
 }
 
 result<std::vector<std::string>> split_words(const std::string& line) {

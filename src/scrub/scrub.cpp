@@ -41,7 +41,8 @@ std::optional<partition_id> scrubber::busy_with() const {
 }
 
 duration scrubber::rest(time_point now) {
-  if (!job_) return demanded_.empty() ? std::max(list_at_ - now, duration(busy_period)) : duration{};
+  if (!job_)
+    return demanded_.empty() ? std::max(list_at_ - now, duration(busy_period)) : duration{};
   bool reading = job_->now == phase::checking && !job_->waiting;
   return reading && (job_->hurried || bucket_.ready(now)) ? duration{} : duration(busy_period);
 }

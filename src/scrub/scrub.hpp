@@ -5,7 +5,8 @@
 /// writing are actions, what came of them are events.
 ///
 /// Promises:
-/// * The replica whose last check is longest ago goes first; one that is being copied, or failed, is
+/// * The replica whose last check is longest ago goes first; one that is being copied, or failed,
+/// is
 ///   passed over. One at a time; not faster than the rate, except on demand and after a repair.
 /// * From the moment damage is found until a later check finds none, the replica is held (action
 ///   `hold`): it is not promoted.
@@ -13,8 +14,8 @@
 ///   its sources; a primary from another member. Rows count only when they add up to the sums their
 ///   source gave with them.
 /// * What could not be mended twice, can not be read, or finds no source for source_patience, is
-///   given up: a secondary or copy is to be marked failed (said again until it is), for a primary an
-///   alert says what to do.
+///   given up: a secondary or copy is to be marked failed (said again until it is), for a primary
+///   an alert says what to do.
 
 #include <deque>
 #include <map>
@@ -55,7 +56,7 @@ struct replica {
 // --- events ---
 
 struct clock_tick {};
-/// After list_replicas.
+/// After list_replicas; their sources need not be filled in.
 struct listing {
   std::vector<replica> replicas;
 };
@@ -169,14 +170,14 @@ private:
   struct job {
     partition_id partition;
     phase now = phase::checking;
-    bool hurried = false;  ///< no pausing
-    bool begun = false;    ///< the check under way has read something
-    bool waiting = false;  ///< for an event that follows an action of ours
-    uint32_t repairs = 0;  ///< whole ones; each is followed by a check
-    bucket_set left = 0;   ///< damaged and not mended in this repair yet
-    bucket_set slice = 0;  ///< being mended
-    bucket_set found = 0;  ///< at first
-    uint64_t records = 0;  ///< mended
+    bool hurried = false; ///< no pausing
+    bool begun = false;   ///< the check under way has read something
+    bool waiting = false; ///< for an event that follows an action of ours
+    uint32_t repairs = 0; ///< whole ones; each is followed by a check
+    bucket_set left = 0;  ///< damaged and not mended in this repair yet
+    bucket_set slice = 0; ///< being mended
+    bucket_set found = 0; ///< at first
+    uint64_t records = 0; ///< mended
     size_t source = 0;
     uint64_t asked = 0; ///< id of the open request; 0: none
     time_point asked_at{};

@@ -111,8 +111,9 @@ void scrubber::setback(const error& why, bool other_source, const replica& held,
                        actions&) {
   auto& j = *job_;
   auto known = !held.sources.empty();
-  j.trouble = known ? held.sources[j.source % held.sources.size()].node.value + ": " + to_string(why)
-                    : to_string(why);
+  j.trouble = known
+                  ? held.sources[j.source % held.sources.size()].node.value + ": " + to_string(why)
+                  : to_string(why);
   j.asked = 0;
   j.now = phase::opening;
   j.again_at = now + limits_.retry;
@@ -210,12 +211,13 @@ void scrubber::surrender(const std::string& why, const replica& held, time_point
         severity::alert,
         "replica_not_repaired",
         partition,
-        primary ? "the primary of partition " + to_string(partition)
-                      + " is damaged and could not be mended: stop this node's service, so that "
-                        "another member of the sync set takes over; if there is none, keep the node "
-                        "and compare with the newest checkpoint in mass storage"
-                : "the replica of partition " + to_string(partition)
-                      + " is damaged and could not be mended: it is failed and made anew elsewhere",
+        primary
+            ? "the primary of partition " + to_string(partition)
+                  + " is damaged and could not be mended: stop this node's service, so that "
+                    "another member of the sync set takes over; if there is none, keep the node "
+                    "and compare with the newest checkpoint in mass storage"
+            : "the replica of partition " + to_string(partition)
+                  + " is damaged and could not be mended: it is failed and made anew elsewhere",
         {{"role", std::string(name_of(held.role))},
          {"reason", why},
          {"version", to_string(held.version)}}});

@@ -13,11 +13,11 @@
 namespace harbinger {
 
 struct bucket_findings {
-  harbinger::version version;  ///< of the state that was looked at
-  bucket_set damaged = 0;      ///< their records do not add up to the head's sums
-  bool counts_differ = false;  ///< the head says other numbers of records or bytes than these
-  uint64_t records = 0;        ///< as counted
-  uint64_t size_bytes = 0;     ///< keys and values, as counted
+  harbinger::version version; ///< of the state that was looked at
+  bucket_set damaged = 0;     ///< their records do not add up to the head's sums
+  bool counts_differ = false; ///< the head says other numbers of records or bytes than these
+  uint64_t records = 0;       ///< as counted
+  uint64_t size_bytes = 0;    ///< keys and values, as counted
   bool sound() const { return damaged == 0 && !counts_differ; }
 };
 

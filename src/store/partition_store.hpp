@@ -103,8 +103,8 @@ public:
   /// up to date with this replica's own log after `from`; sets the head's sums of these buckets and
   /// its counts right. One durable batch. Most of the work is done without holding up writes.
   /// `buckets` 0 sets only the counts right. gap: `from` is newer than this replica; log_trimmed:
-  /// its log begins after `from`; diverged: `from` is not in its history; conflict: it is copying or
-  /// failed.
+  /// its log begins after `from`; diverged: `from` is not in its history; conflict: it is copying
+  /// or failed.
   virtual result<repair_outcome> repair(partition_id partition, harbinger::version from,
                                         bucket_set buckets,
                                         const std::vector<record_row>& rows) = 0;

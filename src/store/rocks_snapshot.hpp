@@ -27,8 +27,8 @@ public:
   result<page> read(std::string_view from, bool after, size_t bytes_max,
                     size_t rows_max) const override;
   /// Every record, in key order.
-  result<void> each_record(
-      const std::function<void(std::string_view key, std::string_view value)>& take) const;
+  result<void>
+  each_record(const std::function<void(std::string_view key, std::string_view value)>& take) const;
   /// For reading anything else as of this moment.
   rocksdb::ReadOptions read_options() const;
 

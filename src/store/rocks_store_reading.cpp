@@ -93,9 +93,8 @@ result<void> store::verify(partition_id partition) const {
   return fail(errc::checksum,
               "partition " + to_string(partition) + " at " + to_string(found->version) + ": "
                   + std::to_string(std::popcount(found->damaged)) + " of "
-                  + std::to_string(digest::buckets)
-                  + " buckets do not hold what the head says, " + std::to_string(found->records)
-                  + " records counted");
+                  + std::to_string(digest::buckets) + " buckets do not hold what the head says, "
+                  + std::to_string(found->records) + " records counted");
 }
 
 } // namespace harbinger::rocks

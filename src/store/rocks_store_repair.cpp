@@ -33,7 +33,7 @@ weight weight_of(std::string_view key, std::string_view value) {
 /// Records that are not what they should be, in the snapshot that was looked at.
 struct damage {
   struct record {
-    weight surplus; ///< of what is there over what should be
+    weight surplus;     ///< of what is there over what should be
     bool later = false; ///< written after the snapshot
   };
   std::map<std::string, record> records;

@@ -10,8 +10,8 @@
 #include "store/bucket_check.hpp"
 #include "store/bucket_truth.hpp"
 #include "store/partition_store.hpp"
-#include "support/damaged_store.hpp"
-#include "support/random_seed.hpp"
+#include "tests/support/damaged_store.hpp"
+#include "tests/support/random_seed.hpp"
 
 using namespace harbinger;
 using harbinger::testing::damage_record;
@@ -48,9 +48,14 @@ struct twins {
 
   twins() {
     for (auto* s : {&ill, &sound}) {
-      store_write w{p1, epoch{1}, true, head_change{replica_role::secondary,
-                                                    replica_state::following, epoch{1}, {}, {}, {}},
-                    {}, {}, {}};
+      store_write w{
+          p1,
+          epoch{1},
+          true,
+          head_change{replica_role::secondary, replica_state::following, epoch{1}, {}, {}, {}},
+          {},
+          {},
+          {}};
       BOOST_REQUIRE(s->store->write_one(w).has_value());
     }
   }
@@ -60,8 +65,9 @@ struct twins {
   static record_op erase(std::string key) { return {op_kind::erase, {std::move(key)}, {}}; }
   static void append(side& s, std::vector<record_op> ops) {
     auto at = s.head().version;
-    store_write w{p1, epoch{1}, false, {}, at,
-                  {log_entry{{epoch{1}, seq_no{at.seq.value + 1}}, std::move(ops)}}, {}};
+    store_write w{p1, epoch{1}, false,
+                  {}, at,       {log_entry{{epoch{1}, seq_no{at.seq.value + 1}}, std::move(ops)}},
+                  {}};
     auto done = s.store->write_one(w);
     BOOST_REQUIRE_MESSAGE(done.has_value(), (done ? "" : to_string(done.error())));
   }
