@@ -28,6 +28,7 @@ inline constexpr auto node_link = "node_link";
 inline constexpr auto replica_server = "replica_server";
 inline constexpr auto snapshot_server = "snapshot_server";
 inline constexpr auto copy_receiver = "copy_receiver";
+inline constexpr auto scrubber = "scrubber";
 inline constexpr auto mass_flusher = "mass_flusher";
 inline constexpr auto telemetry_publisher = "telemetry_publisher";
 // both

@@ -18,6 +18,7 @@
 #include "actors/node/mass_flusher.hpp"
 #include "actors/node/node_link.hpp"
 #include "actors/node/replica_server.hpp"
+#include "actors/node/scrubber.hpp"
 #include "actors/node/snapshot_server.hpp"
 #include "actors/node/telemetry_publisher.hpp"
 #include "actors/placement_manager.hpp"
@@ -136,6 +137,7 @@ supervisor_plan node_tree(const context_ptr& ctx) {
                            child<detached>(names::snapshot_server, ctx, snapshot_server),
                            child<detached>(names::copy_receiver, ctx, copy_receiver),
                            child<detached>(names::mass_flusher, ctx, mass_flusher),
+                           child<detached>(names::scrubber, ctx, scrubber),
                        }),
                subtree("links", ctx,
                        {

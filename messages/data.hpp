@@ -203,11 +203,13 @@ struct snapshot_open {
   static constexpr size_t max_bytes = control_body_max;
   partition_id partition;
   std::string resume; ///< snapshot id of an earlier open; empty: a new one. Unknown ids: not_found
+  bucket_set buckets = 0; ///< only rows of these buckets of the digest, bit i for bucket i; 0: all
 };
 template <class V>
 void describe(V& v, snapshot_open& m) {
   v("partition", m.partition);
   v("resume", m.resume);
+  v("buckets", m.buckets);
 }
 
 struct snapshot_opened {

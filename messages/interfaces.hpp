@@ -60,6 +60,7 @@ HARBINGER_LOCAL(replicas_now)
 HARBINGER_LOCAL(peers_now)
 HARBINGER_LOCAL(gauge_reading)
 HARBINGER_LOCAL(copy_restored)
+HARBINGER_LOCAL(replica_unsound)
 #undef HARBINGER_LOCAL
 
 namespace harbinger {
@@ -248,6 +249,7 @@ using replica_server_actor = caf::typed_actor<
   reacts_to<data_request>,
   reacts_to<peer_reply>,
   reacts_to<centre_command>,
+  reacts_to<replica_unsound>,
   reacts_to<tick>,
   // "replicas"
   replies_to<show_request>::with<show_reply>>;
@@ -264,6 +266,14 @@ using copy_receiver_actor = caf::typed_actor<
   reacts_to<peer_reply>,
   reacts_to<copy_restored>,
   reacts_to<tick>,
+  replies_to<show_request>::with<show_reply>>;
+
+/// Checks the records of this node's replicas and mends them (src/scrub decides).
+using scrubber_actor = caf::typed_actor<
+  // Rows of the buckets that are to be mended, from other replicas.
+  reacts_to<peer_reply>,
+  reacts_to<tick>,
+  // "scrub" [totals]; "verify" [partition] is answered when the check is over
   replies_to<show_request>::with<show_reply>>;
 
 /// Writes log segments and checkpoints to mass storage.

@@ -268,6 +268,13 @@ struct gauge_reading {
   double value = 0.0;
 };
 
+/// The records of a replica are damaged and could not be mended: it is to be marked failed. From
+/// scrubber to replica_server, again and again until it is so.
+struct replica_unsound {
+  partition_id partition;
+  std::string why;
+};
+
 /// A restore from mass storage is over; from copy_receiver's own helper back to it.
 struct copy_restored {
   partition_id partition;

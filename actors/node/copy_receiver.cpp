@@ -68,6 +68,7 @@ result<void> receiver_mark(partition_store& store, partition_id partition, const
                            const mark_copy& a) {
   auto head = store.head(partition);
   if (!head || head->role != replica_role::copy || head->copy != pull.copy()) return {};
+  if (head->state == replica_state::failed) return {}; // found damaged: it is made anew
   store_write item;
   item.partition = partition;
   item.epoch = head->epoch;
@@ -203,7 +204,7 @@ bool receiver_publish(receiver_self self, partition_id partition, copy_receiver_
     return false;
   }
   table.set(partition, {e.pull->copy(), p.copied_bytes, p.source, to_ms(e.pull->lag(now)), now,
-                        p.failure, p.state == replica_state::following});
+                        p.failure, p.state == replica_state::following, e.sources});
   if (p.state != e.told) {
     e.told = p.state;
     spdlog::info(
@@ -259,6 +260,7 @@ result<void> receiver_begin_copy(receiver_self self, const start_copy& command) 
     if (is_new) receiver_forget(self, it);
     return tl::unexpected<error>(actions.error());
   }
+  it->second.sources = command.sources;
   if (!actions->empty())
     spdlog::info("copy_start partition={} copy={} method={} source={}",
                  to_string(command.partition), command.copy.value, name_of(command.method),

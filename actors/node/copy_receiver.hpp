@@ -26,6 +26,7 @@ struct copy_receiver_state {
 
   struct entry {
     std::unique_ptr<copy_pull> pull;
+    std::vector<node_address> sources = {};      ///< of the newest command
     uint32_t slot = 0;                           ///< upper half of the ids of its requests
     replica_state told = replica_state::copying; ///< last state that was logged
     uint64_t counted_bytes = 0, counted_checksums = 0, counted_restarts = 0;

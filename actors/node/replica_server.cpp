@@ -64,8 +64,16 @@ std::vector<replica_report> replica_all_reports(replica_self self, time_point no
   auto rows = node.copies.all();
   std::vector<replica_report> out;
   for (const auto& h : node.store->heads()) {
+    auto damaged = node.damage.find(h.partition).value_or("");
     if (auto it = known.find(h.partition); it != known.end()) {
-      out.push_back(std::move(it->second));
+      auto& r = it->second;
+      if (r.version == h.version) { // the scrubber may have set them right
+        r.digest = h.digest.total();
+        r.records = h.records;
+        r.size_bytes = h.size_bytes;
+      }
+      if (r.failure.empty()) r.failure = damaged;
+      out.push_back(std::move(r));
       continue;
     }
     replica_report r{
@@ -83,6 +91,7 @@ std::vector<replica_report> replica_all_reports(replica_self self, time_point no
     } else if (r.state == replica_state::following) {
       r.state = replica_state::detached; // nobody pulls for it in this life
     }
+    if (r.failure.empty()) r.failure = damaged;
     out.push_back(std::move(r));
   }
   for (const auto& [partition, row] : rows) { // begun, or failed, before anything of it was stored
@@ -250,19 +259,25 @@ void replica_command_as(replica_self self, const wire::frame& message, auto carr
   self->state.commands.emplace(token, message.id);
   spdlog::info("event=command type={} partition={} id={}", message.type,
                to_string(command->partition), message.id);
-  replica_carry(self, carry_out(token, *command, replica_stored(self, command->partition),
-                                self->clock().now()));
+  replica_carry(self, carry_out(token, *command));
 }
 
 void replica_command(replica_self self, const wire::frame& m) {
   auto& host = *self->state.host;
+  auto now = self->clock().now();
+  auto stored = [&](const auto& c) { return replica_stored(self, c.partition); };
+  auto damage = [&](const auto& c) { return self->state.ctx->node->damage.find(c.partition); };
   if (m.type == configure_replica::wire_name)
-    replica_command_as<configure_replica>(self, m,
-                                          [&](auto... args) { return host.configure(args...); });
+    replica_command_as<configure_replica>(self, m, [&](rep::token to, const auto& c) {
+      return host.configure(to, c, stored(c), now, damage(c));
+    });
   else if (m.type == seal_replica::wire_name)
-    replica_command_as<seal_replica>(self, m, [&](auto... args) { return host.seal(args...); });
+    replica_command_as<seal_replica>(self, m, [&](rep::token to, const auto& c) {
+      return host.seal(to, c, stored(c), now, damage(c));
+    });
   else if (m.type == drop_replica::wire_name)
-    replica_command_as<drop_replica>(self, m, [&](auto... args) { return host.drop(args...); });
+    replica_command_as<drop_replica>(
+        self, m, [&](rep::token to, const auto& c) { return host.drop(to, c, stored(c), now); });
   else
     tell<node_link_actor>(self, self->state.ctx, names::node_link,
                           send_to_centre{wire::make_error(m.id, {errc::unsupported, m.type})});
@@ -348,6 +363,11 @@ replica_server_actor::behavior_type replica_server(replica_self self, context_pt
             self, self->state.host->append_answered(reply.message.id, answer, self->clock().now()));
       },
       [=](const centre_command& command) { replica_command(self, command.message); },
+      [=](const replica_unsound& m) {
+        replica_carry(self, self->state.host->give_up(m.partition, m.why,
+                                                      replica_stored(self, m.partition),
+                                                      self->clock().now()));
+      },
       [=](const tick& t) {
         if (t.round == 0)
           replica_outcomes(self);

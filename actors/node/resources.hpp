@@ -8,10 +8,12 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "core/result.hpp"
 #include "core/settings.hpp"
 #include "messages/common.hpp"
+#include "replica/damage_book.hpp"
 #include "replica/proposal_memory.hpp"
 #include "store/commit_meter.hpp"
 #include "store/partition_store.hpp"
@@ -33,6 +35,7 @@ public:
     std::string failure; ///< errc name and detail once it failed
     bool following =
         false; ///< deltas are being pulled now; false and complete: reported as detached
+    std::vector<node_address> sources; ///< by the centre's newest command, in order of preference
   };
   void set(partition_id partition, row value) {
     std::lock_guard guard(mutex_);
@@ -51,6 +54,12 @@ public:
   std::map<partition_id, row> all() const {
     std::lock_guard guard(mutex_);
     return rows_;
+  }
+  /// Of a copy of this node; empty: it is none, or the centre did not name any yet.
+  std::vector<node_address> sources(partition_id partition) const {
+    std::lock_guard guard(mutex_);
+    auto it = rows_.find(partition);
+    return it == rows_.end() ? std::vector<node_address>{} : it->second.sources;
   }
 
 private:
@@ -91,6 +100,7 @@ struct node_resources {
   std::shared_ptr<mass_storage> mass; ///< null when mass_storage.directory is empty
   copy_table copies;
   proposal_memory proposals;
+  damage_book damage;
   std::atomic<double> store_write_ms{0.0}; ///< the last group commit
   std::atomic<uint64_t> store_queue{0};    ///< writes waiting for the next group commit
   commit_meter commits;                    ///< durable writes of clients and replication

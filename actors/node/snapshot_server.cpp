@@ -35,6 +35,12 @@ result<snapshot_chunk> snapshot_chunk_now(snapshot_self self, const snapshot_pul
   return chunk;
 }
 
+std::unique_ptr<snapshot_reader> rows_of(std::shared_ptr<partition_snapshot> snapshot,
+                                         bucket_set buckets) {
+  if (buckets == 0) return std::make_unique<stored_rows>(std::move(snapshot));
+  return std::make_unique<stored_bucket_rows>(std::move(snapshot), buckets);
+}
+
 result<snapshot_opened> snapshot_open_now(snapshot_self self, const snapshot_open& ask) {
   auto& s = self->state;
   auto now = self->clock().now();
@@ -43,7 +49,7 @@ result<snapshot_opened> snapshot_open_now(snapshot_self self, const snapshot_ope
   auto snapshot = open_for_copy(*s.ctx->node->store, ask.partition);
   if (!snapshot) return tl::unexpected<error>(snapshot.error());
   auto opened = s.source->open(ask.partition, describe_snapshot((*snapshot)->head()),
-                               std::make_unique<stored_rows>(*snapshot), now);
+                               rows_of(*snapshot, ask.buckets), now);
   if (opened)
     spdlog::info("snapshot_opened partition={} snapshot={} version={} bytes={}",
                  to_string(ask.partition), opened->snapshot, to_string(opened->version),

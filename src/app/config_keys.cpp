@@ -294,6 +294,13 @@ void node_keys(std::vector<config_key>& k) {
                        "age at which log segments go that two whole checkpoints cover; 0: never"},
                       0, 3650 * 24 * hour_s, FIELD(mass_storage.log_keep_s)));
 
+  k.push_back(integer({"scrub.rate_bytes_per_s", node, restart, "bytes/s",
+                       "how fast records are checked against their digests; 0: only on demand"},
+                      0, bytes_most, FIELD(scrub.rate_bytes_per_s)));
+  k.push_back(integer({"scrub.pause_s", node, restart, "s",
+                       "a partition is checked again at the earliest so long after its last check"},
+                      1, 365 * 24 * hour_s, FIELD(scrub.pause_s)));
+
   k.push_back(
       integer({"telemetry.sample_ms", node, restart, "ms", "how often the node is measured"}, 20,
               10 * minute_ms, FIELD(telemetry.sample_ms)));

@@ -49,8 +49,9 @@ result<std::string> console_client::ask(const std::vector<std::string>& words, d
 }
 
 duration console_timeout(const std::vector<std::string>& words) {
-  bool long_one = !words.empty() && (words[0] == "drill" || words[0] == "rebuild");
-  return long_one ? seconds(125) : seconds(7);
+  if (words.empty()) return seconds(7);
+  if (words[0] == "verify") return seconds(605);
+  return words[0] == "drill" || words[0] == "rebuild" ? seconds(125) : seconds(7);
 }
 
 result<std::vector<std::string>> split_words(const std::string& line) {

@@ -11,6 +11,7 @@ namespace {
 using words_type = std::vector<std::string>;
 
 constexpr auto drill_timeout = seconds(120); // also of a rebuild
+constexpr auto verify_timeout = seconds(600);
 constexpr size_t words_max = 10'000;
 
 struct topic {
@@ -50,9 +51,13 @@ constexpr topic topics[] = {
     {"replicas", "replicas [PARTITION]", "what every replica holds", names::version_synchronizer,
      names::replica_server},
     {"risk", "risk [NODE]", "risk of failure, with reasons", names::failure_predictor, nullptr},
+    {"scrub", "scrub [totals]", "what the last check of each replica's records found", nullptr,
+     names::scrubber},
     {"telemetry", "telemetry", "what came in and what was refused", names::telemetry_ingestor,
      names::telemetry_publisher},
     {"tree", "tree", "actors, their supervisors, restarts", "root", "root"},
+    {"verify", "verify [PARTITION]", "check records now; answers when it is done", nullptr,
+     names::scrubber},
     {"volumes", "volumes", "volumes", names::catalog_keeper, nullptr},
     {"zones", "zones [ID]", "predictive failure zones", names::zone_manager, nullptr},
 };
@@ -147,7 +152,8 @@ result<console_route> route_console(daemon_role role, const words_type& words) {
   for (const auto& t : topics) {
     const auto* actor = role == daemon_role::central ? t.central : t.node;
     if (first == t.name && actor)
-      return console_route{actor, show_request{first, rest_of(words, 1)}};
+      return console_route{actor, show_request{first, rest_of(words, 1)},
+                           first == "verify" ? verify_timeout : duration(seconds(5))};
     if (first == t.name)
       return fail(errc::not_found, first + ": not known to this role, ask the other daemon");
   }

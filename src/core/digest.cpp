@@ -32,6 +32,13 @@ digest digest::from_sums(const std::array<uint64_t, buckets>& sums) {
 
 uint64_t digest::total() const { return XXH3_64bits(sums_.data(), sizeof(sums_)); }
 
+digest digest::with(bucket_set some, const digest& other) const {
+  auto out = *this;
+  for (size_t i = 0; i < buckets; ++i)
+    if (some >> i & 1) out.sums_[i] = other.sums_[i];
+  return out;
+}
+
 std::vector<size_t> digest::differing(const digest& other) const {
   std::vector<size_t> out;
   for (size_t i = 0; i < buckets; ++i)

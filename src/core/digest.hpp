@@ -9,6 +9,9 @@
 
 namespace harbinger {
 
+/// Some of the buckets of a digest: bit i stands for bucket i.
+using bucket_set = uint32_t;
+
 /// Incremental digest of an ordered map: the sum (mod 2^64) of one hash a record, kept in buckets
 /// by key hash. Independent of the order of insertion; two replicas at one version have equal
 /// digests; a difference names the buckets to repair. Not cryptographic: it finds faults, not
@@ -16,6 +19,7 @@ namespace harbinger {
 class digest {
 public:
   static constexpr size_t buckets = 16;
+  static constexpr bucket_set all_buckets = (bucket_set{1} << buckets) - 1;
 
   void add(std::string_view key, std::string_view value);
   void remove(std::string_view key, std::string_view value);
@@ -27,6 +31,9 @@ public:
   uint64_t total() const;
   /// The bucket of a key.
   static size_t bucket_of(std::string_view key);
+  static bool holds(bucket_set some, std::string_view key) { return some >> bucket_of(key) & 1; }
+  /// This digest, with the sums of `some` taken from `other`.
+  digest with(bucket_set some, const digest& other) const;
   /// Indices of the buckets in which the two differ.
   std::vector<size_t> differing(const digest& other) const;
 

@@ -119,6 +119,11 @@ struct mass_storage_settings {
   uint32_t log_keep_s = 7 * 24 * 3600; ///< segments that checkpoints cover; 0: kept for ever
 };
 
+struct scrub_settings {
+  uint64_t rate_bytes_per_s = 4 << 20; ///< keys and values checked; 0: no checking by itself
+  uint32_t pause_s = 3600; ///< a partition is checked again so long after its last check
+};
+
 struct telemetry_settings {
   uint32_t sample_ms = 1000;
   uint32_t publish_ms = 1000;
@@ -161,6 +166,7 @@ struct settings {
   node_settings node;
   replica_settings replica;
   mass_storage_settings mass_storage;
+  scrub_settings scrub;
   telemetry_settings telemetry;
   supervision_settings supervision;
 };

@@ -137,6 +137,11 @@ copy_actions copy_pull::step(copy_event event, const local_replica& local, time_
     return out;
   }
   if (phase_ == phase::following && local.present && local.version != version_) follow_from(local);
+  if (phase_ == phase::following && local.present && local.state == replica_state::failed) {
+    progress_.state = replica_state::failed; // found damaged, and not mended: only a new one helps
+    start_over(out, now);
+    return out;
+  }
 
   if (const auto* stored = std::get_if<copy_stored>(&event)) {
     on_stored(stored->outcome, local, out, now);

@@ -77,9 +77,16 @@ epoch next_epoch(const partition_row& row, const surroundings& around) {
 failover::failover(epoch target, std::string cause, time_point now)
     : target_(target), cause_(std::move(cause)), started_(now) {}
 
-bool failover::valid(const node_id& node, const surroundings& around) const {
+bool failover::answered(const node_id& node, const surroundings& around) const {
   auto it = answers_.find(node);
   return it != answers_.end() && it->second.life == around.life(node) && around.alive(node);
+}
+
+bool failover::differs(const node_id& node, const surroundings& around) const {
+  auto it = answers_.find(node);
+  if (it == answers_.end()) return false;
+  auto entry = around.replica(node, it->second.report.partition);
+  return entry && entry->digest_differs;
 }
 
 std::vector<node_id> failover::to_seal(const partition_row& row, const surroundings& around) {
@@ -87,7 +94,7 @@ std::vector<node_id> failover::to_seal(const partition_row& row, const surroundi
   for (auto& id : around.live_members(row)) {
     auto life = around.life(id);
     auto asked = asked_.find(id);
-    if (valid(id, around) || (asked != asked_.end() && asked->second == life)) continue;
+    if (answered(id, around) || (asked != asked_.end() && asked->second == life)) continue;
     auto failed = failures_.find(id);
     if (failed != failures_.end() && failed->second.life == life
         && around.now < failed->second.again)
@@ -123,8 +130,9 @@ failover::verdict failover::judge(const partition_row& row, const surroundings& 
   size_t answers = 0, failed = 0;
   for (auto& id : members) {
     auto failure = failures_.find(id);
-    bool gave_up =
-        failure != failures_.end() && failure->second.life == around.life(id) && !asked_.count(id);
+    bool gave_up = answered(id, around)
+                   || (failure != failures_.end() && failure->second.life == around.life(id)
+                       && !asked_.count(id));
     answers += valid(id, around);
     failed += !valid(id, around) && gave_up;
   }
@@ -144,9 +152,8 @@ failover::promotion failover::decide(const partition_row& row, const surrounding
   };
   const std::pair<const node_id, answer>* best = nullptr;
   auto rank = [&](const std::pair<const node_id, answer>& a) {
-    auto entry = around.replica(a.first, row.id);
-    return std::tuple(entry && entry->digest_differs, unopened(row) && a.first != row.primary,
-                      around.in_zones.count(a.first) > 0, primaries_of(a.first), a.first);
+    return std::tuple(unopened(row) && a.first != row.primary, around.in_zones.count(a.first) > 0,
+                      primaries_of(a.first), a.first);
   };
   for (auto& a : answers_) {
     if (!valid(a.first, around)) continue;
@@ -169,6 +176,7 @@ failover::promotion failover::decide(const partition_row& row, const surrounding
     if (!valid(id, around)) {
       auto failure = failures_.find(id);
       out.reasons[id.value] = !around.alive(id)            ? "leaves: dead"
+                              : differs(id, around)        ? "leaves: differs from the primary"
                               : failure != failures_.end() ? "leaves: " + failure->second.why
                                                            : "leaves: no answer";
     } else if (a->second.report.version < out.winner_version) {

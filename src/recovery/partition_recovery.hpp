@@ -79,9 +79,9 @@ public:
     std::map<std::string, std::string>
         reasons; ///< of every member: why it won, stays or leaves (P9)
   };
-  /// The row that makes the winner primary: the highest version of all answers (P5). On a tie:
-  /// digest not known to differ, the primary that was meant (unopened rows), in no zone, fewest
-  /// primaries, id. Precondition: judge() said decide.
+  /// The row that makes the winner primary: the highest version of all answers (P5) but those whose
+  /// digest is known to differ. On a tie: the primary that was meant (unopened rows), in no zone,
+  /// fewest primaries, id. Precondition: judge() said decide.
   promotion decide(const partition_row& row, const surroundings& around) const;
 
 private:
@@ -94,7 +94,13 @@ private:
     std::string why;
     time_point again;
   };
-  bool valid(const node_id& node, const surroundings& around) const;
+  bool answered(const node_id& node, const surroundings& around) const;
+  /// Its answer is known to differ from the primary's at the same version.
+  bool differs(const node_id& node, const surroundings& around) const;
+  /// Answered, and fit to be promoted or to stay.
+  bool valid(const node_id& node, const surroundings& around) const {
+    return answered(node, around) && !differs(node, around);
+  }
 
   epoch target_;
   std::string cause_;

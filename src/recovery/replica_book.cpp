@@ -17,7 +17,8 @@ bool replica_book::put(shelf& shelf, const replica_report& report) {
   bool matters = old.role != report.role || old.state != report.state || old.epoch != report.epoch
                  || old.revision != report.revision || old.copy != report.copy
                  || old.caught_up != report.caught_up;
-  if (old.copy != report.copy || old.state != report.state) it->second.digest_differs = false;
+  if (old.copy != report.copy || report.state == replica_state::copying)
+    it->second.digest_differs = false; // made anew; a seal changes the state and not the records
   old = report;
   return matters;
 }

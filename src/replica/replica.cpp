@@ -186,6 +186,21 @@ void replica::seal(token from, const seal_replica& command, time_point now, acti
   tick(now, out);
 }
 
+void replica::give_up(const std::string& why, actions& out) {
+  bool complete = head_.state == replica_state::following || head_.state == replica_state::detached;
+  if (!exists_ || !complete || role_ == replica_role::primary) return;
+  if (role_ != replica_role::copy) failure_ = why;
+  store_write item;
+  item.epoch = epoch_;
+  item.change = head_change{};
+  item.change->state = replica_state::failed;
+  item.change->failure = why;
+  pending_write pending;
+  pending.why = pending_write::purpose::change;
+  write(std::move(item), std::move(pending), out);
+  out.push_back(report_now{});
+}
+
 void replica::depose(const error& why, actions& out) {
   for (auto& w : waiting_) out.push_back(answer_put{w.client, tl::unexpected<error>(why)});
   waiting_.clear();

@@ -57,6 +57,8 @@ public:
   void seal(token from, const seal_replica& command, time_point now, actions& out);
 
   void tick(time_point now, actions& out);
+  /// Becomes failed, for good: only a new copy helps. A primary, and what is not complete, stays.
+  void give_up(const std::string& why, actions& out);
   /// Answers everybody who waits with `why`; for a replica that is being dropped.
   void abandon(const error& why, actions& out);
   /// A copy is also written by its copier: what the store says now.

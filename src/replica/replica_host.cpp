@@ -92,9 +92,14 @@ actions replica_host::written(uint64_t id, const result<partition_head>& head, t
 }
 
 actions replica_host::configure(token from, const configure_replica& command, const stored& head,
-                                time_point now) {
+                                time_point now, const damage& known) {
   actions out;
   auto* r = get(command.partition, head, now);
+  if (known && command.role == replica_role::primary && r && r->role() != replica_role::primary) {
+    out.push_back(
+        answer_report{from, fail(errc::stale_epoch, "its records are damaged: " + *known)});
+    return out;
+  }
   bool dropping = std::any_of(drops_.begin(), drops_.end(), [&](const auto& d) {
     return d.second.partition == command.partition;
   });
@@ -117,12 +122,21 @@ actions replica_host::configure(token from, const configure_replica& command, co
 }
 
 actions replica_host::seal(token from, const seal_replica& command, const stored& head,
-                           time_point now) {
+                           time_point now, const damage& known) {
   actions out;
-  if (auto* r = get(command.partition, head, now))
+  if (known)
+    out.push_back(answer_report{from, fail(errc::checksum, "its records are damaged: " + *known)});
+  else if (auto* r = get(command.partition, head, now))
     r->seal(from, command, now, out);
   else
     out.push_back(answer_report{from, fail(errc::unknown_partition, to_string(command.partition))});
+  return out;
+}
+
+actions replica_host::give_up(partition_id partition, const std::string& why, const stored& head,
+                              time_point now) {
+  actions out;
+  if (auto* r = get(partition, head, now)) r->give_up(why, out);
   return out;
 }
 

@@ -25,6 +25,10 @@ public:
   // Events. `stored` is what the store says of the partition now, nothing when it has none: a copy
   // is also written by its copier.
   using stored = std::optional<partition_head>;
+  /// Why the replica's records are known to be damaged; nothing: they are not. A damaged replica is
+  /// not promoted: its seal is refused with checksum, and it does not become primary
+  /// (stale_epoch: the centre is to choose another). Both may be tried again.
+  using damage = std::optional<std::string>;
   actions put(token from, put_request request, time_point now);
   actions append(token from, const append_request& request, const stored& head, time_point now);
   actions append_answered(uint64_t request, const result<append_ok>& answer, time_point now);
@@ -33,8 +37,13 @@ public:
   actions written(uint64_t id, const result<partition_head>& head, time_point now);
   actions dropped(uint64_t id, const result<uint64_t>& journalled, time_point now);
   actions configure(token from, const configure_replica& command, const stored& head,
-                    time_point now);
-  actions seal(token from, const seal_replica& command, const stored& head, time_point now);
+                    time_point now, const damage& known = {});
+  actions seal(token from, const seal_replica& command, const stored& head, time_point now,
+               const damage& known = {});
+  /// Its records are damaged and could not be mended: it becomes failed. A primary stays what it
+  /// is.
+  actions give_up(partition_id partition, const std::string& why, const stored& head,
+                  time_point now);
   actions drop(token from, const drop_replica& command, const stored& head, time_point now);
   actions tick(time_point now);
 

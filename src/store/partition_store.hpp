@@ -65,6 +65,13 @@ public:
   virtual std::unique_ptr<packed_reader> read_through() const = 0;
 };
 
+/// What mending some buckets came to.
+struct repair_outcome {
+  partition_head head;
+  uint64_t records = 0;    ///< put, replaced or removed
+  bool head_wrong = false; ///< the head's sums or counts were wrong and were set right
+};
+
 /// An entry that lost a conflict (P4).
 struct conflict_entry {
   partition_id partition;
@@ -111,6 +118,17 @@ public:
   /// Recomputes digest, records and bytes from the records: checksum when they are not what the
   /// head says.
   virtual result<void> verify(partition_id partition) const = 0;
+
+  // --- mending ---
+  /// Makes `buckets` hold exactly `rows`, which are all their records as of version `from`, brought
+  /// up to date with this replica's own log after `from`; sets the head's sums of these buckets and
+  /// its counts right. One durable batch. Most of the work is done without holding up writes.
+  /// `buckets` 0 sets only the counts right. gap: `from` is newer than this replica; log_trimmed:
+  /// its log begins after `from`; diverged: `from` is not in its history; conflict: it is copying
+  /// or failed.
+  virtual result<repair_outcome> repair(partition_id partition, harbinger::version from,
+                                        bucket_set buckets,
+                                        const std::vector<record_row>& rows) = 0;
 
   // --- copying (role copy only; anything else is errc::conflict) ---
   /// Starts over, empty, in state copying, for attempt `copy`. What an earlier attempt left is

@@ -93,6 +93,20 @@ std::unique_ptr<packed_reader> snapshot::read_through() const {
   return std::make_unique<through_reader>(*db_, read_options(), partition_);
 }
 
+result<void> snapshot::each_record(
+    const std::function<void(std::string_view key, std::string_view value)>& take) const {
+  auto options = read_options();
+  auto prefix = keys::prefix('d', partition_);
+  auto end = keys::prefix_end(prefix);
+  rocksdb::Slice upper(end);
+  options.iterate_upper_bound = &upper;
+  std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(options));
+  for (it->Seek(slice(prefix)); it->Valid(); it->Next())
+    take(view(it->key()).substr(keys::prefix_bytes), view(it->value()));
+  if (!it->status().ok()) return failed(it->status());
+  return {};
+}
+
 rocksdb::ReadOptions snapshot::read_options() const {
   rocksdb::ReadOptions options;
   options.snapshot = snapshot_;

@@ -2,7 +2,9 @@
 
 /// A RocksDB snapshot of one partition. Internal, like every rocks_*.hpp.
 
+#include <functional>
 #include <memory>
+#include <string_view>
 
 #include <rocksdb/db.h>
 
@@ -25,6 +27,9 @@ public:
   result<page> read(std::string_view from, bool after, size_t bytes_max,
                     size_t rows_max) const override;
   std::unique_ptr<packed_reader> read_through() const override;
+  /// Every record, in key order.
+  result<void>
+  each_record(const std::function<void(std::string_view key, std::string_view value)>& take) const;
   /// For reading anything else as of this moment.
   rocksdb::ReadOptions read_options() const;
 

@@ -40,6 +40,9 @@ public:
   result<std::shared_ptr<partition_snapshot>> open_snapshot(partition_id partition) const override;
   result<void> verify(partition_id partition) const override;
 
+  result<repair_outcome> repair(partition_id partition, version from, bucket_set buckets,
+                                const std::vector<record_row>& rows) override;
+
   result<partition_head> begin_copy(partition_id partition, copy_id copy,
                                     std::string cursor) override;
   result<partition_head> ingest(partition_id partition, copy_id copy, uint64_t chunk,

@@ -1,5 +1,8 @@
 #include "store/rocks_store.hpp"
 
+#include <bit>
+
+#include "store/bucket_check.hpp"
 #include "store/keys.hpp"
 #include "store/rocks_bridge.hpp"
 #include "store/rocks_snapshot.hpp"
@@ -84,28 +87,14 @@ result<std::shared_ptr<partition_snapshot>> store::open_snapshot(partition_id pa
 }
 
 result<void> store::verify(partition_id partition) const {
-  auto at = open_snapshot(partition);
-  if (!at) return tl::unexpected<error>(at.error());
-  harbinger::digest seen;
-  uint64_t records = 0, size = 0;
-  std::string from;
-  for (bool after = false;; after = true) {
-    auto page = (*at)->read(from, after, 4 << 20, SIZE_MAX);
-    if (!page) return tl::unexpected<error>(page.error());
-    for (const auto& row : page->rows) {
-      seen.add(row.key.data, row.value.data);
-      ++records;
-      size += row.key.data.size() + row.value.data.size();
-    }
-    if (!page->more) break;
-    from = page->rows.back().key.data;
-  }
-  const auto& h = (*at)->head();
-  if (seen != h.digest || records != h.records || size != h.size_bytes)
-    return fail(errc::checksum, "partition " + to_string(partition) + " at " + to_string(h.version)
-                                    + ": records have digest " + hex64(seen.total())
-                                    + ", the head says " + hex64(h.digest.total()));
-  return {};
+  auto found = check_buckets(*this, partition);
+  if (!found) return tl::unexpected<error>(found.error());
+  if (found->sound()) return {};
+  return fail(errc::checksum,
+              "partition " + to_string(partition) + " at " + to_string(found->version) + ": "
+                  + std::to_string(std::popcount(found->damaged)) + " of "
+                  + std::to_string(digest::buckets) + " buckets do not hold what the head says, "
+                  + std::to_string(found->records) + " records counted");
 }
 
 } // namespace harbinger::rocks

@@ -171,6 +171,19 @@ BOOST_FIXTURE_TEST_CASE(a_digest_that_differs_is_never_followed, copying) {
   BOOST_TEST(pull.progress().checksum_errors == 1u);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_copy_that_was_found_damaged_is_made_anew, copying) {
+  follow();
+  local.state = replica_state::failed; // as the scrubber had it marked
+  wait(milliseconds(1));
+  BOOST_CHECK(pull.progress().state == replica_state::failed);
+  BOOST_TEST(asked<snapshot_open>().resume == "");
+  snapshot_opened opened;
+  opened.snapshot = "another";
+  reply(sent().id, opened);
+  BOOST_TEST(actions<begin_copy>().size() == 1u);
+  BOOST_CHECK(pull.progress().state == replica_state::copying);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_full_disk_fails_the_copy_with_that_reason, copying) {
   open();
   step(copy_reply{0, chunk(0, false)});

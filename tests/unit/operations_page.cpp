@@ -31,7 +31,7 @@ BOOST_AUTO_TEST_CASE(every_kind_of_event_is_documented) {
       R"re((?:severity::(?:info|warning|alert),\s*|notice\{)"([a-z_]+)")re");
   static const std::regex zone_kinds(R"re("(zone_(?:formed|changed|dissolved))")re");
   std::set<std::string> kinds;
-  for (const char* folder : {"actors", "src/replica", "src/recovery", "src/prefetch"})
+  for (const char* folder : {"actors", "src/replica", "src/recovery", "src/prefetch", "src/scrub"})
     for (const auto& file : std::filesystem::recursive_directory_iterator(root / folder)) {
       if (!file.is_regular_file()) continue;
       auto text = read_file(file.path());

@@ -184,6 +184,30 @@ BOOST_FIXTURE_TEST_CASE(member_that_was_out_of_the_sync_set_is_never_promoted, w
   BOOST_TEST((nodes[a].replicas[id()].version.seq == seq_no{20}));
 }
 
+BOOST_FIXTURE_TEST_CASE(member_that_differs_from_the_primary_is_never_promoted, world) {
+  run(500);
+  write(id(), 10);
+  auto a = row().primary.value, b = secondary();
+  auto differing = [&](bool differs) {
+    replica_status s;
+    s.node = node_id{b};
+    s.life = nodes[b].life;
+    s.report = nodes[b].replicas[id()];
+    s.digest_differs = differs;
+    take(desk->step(replicas_changed{{s}}, now));
+  };
+  nodes[a].up = false; // at once: the other had no time to leave the sync set
+  commit(catalog::set_state(catalog, {node_id{a}, nodes[a].life, node_state::dead, ""}));
+  differing(true);
+  run(1000); // it is sealed, and its state another one: the finding outlives that
+  BOOST_TEST(row().primary.value == "");
+  BOOST_TEST((nodes[b].replicas[id()].role != replica_role::primary));
+  BOOST_TEST(events("partition_unavailable") >= 1u);
+  differing(false);
+  run(1000);
+  BOOST_TEST(row().primary.value == b);
+}
+
 BOOST_FIXTURE_TEST_CASE(restarted_primary_gets_a_new_epoch_even_if_it_wins, world) {
   run(500);
   write(id(), 10);

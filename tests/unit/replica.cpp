@@ -194,6 +194,48 @@ BOOST_AUTO_TEST_CASE(holes_and_other_histories_are_told_apart) {
   BOOST_CHECK(host.find(partition)->report(now).state == replica_state::failed);
 }
 
+BOOST_AUTO_TEST_CASE(a_damaged_replica_is_neither_sealed_for_nor_made_primary) {
+  configure(1, 1, replica_role::secondary, {"n9", "n1"});
+  write_all();
+  seal_replica seal{{}, partition, harbinger::epoch{2}};
+  last = host.seal(5, seal, stored, now, "bucket 3");
+  BOOST_CHECK(of<answer_report>().at(0).answer.error()
+              == (error{errc::checksum, "its records are damaged: "
+                                        "bucket 3"}));
+  BOOST_TEST(of<write_store>().empty());
+  configure_replica lead{{}, partition, revision{9}, harbinger::epoch{2}, replica_role::primary,
+                         {}, {},        {}};
+  last = host.configure(6, lead, stored, now, "bucket 3");
+  BOOST_CHECK(of<answer_report>().at(0).answer.error().code == errc::stale_epoch);
+  BOOST_CHECK(host.find(partition)->role() == replica_role::secondary);
+  last = host.seal(7, seal, stored, now); // mended meanwhile
+  write_all();
+  BOOST_CHECK(host.find(partition)->role() == replica_role::sealed);
+}
+
+BOOST_AUTO_TEST_CASE(a_replica_that_is_given_up_is_failed_and_acknowledges_nothing_more) {
+  configure(1, 1, replica_role::secondary, {"n9", "n1"});
+  write_all();
+  last = host.give_up(partition, "checksum: bucket 3", stored, now);
+  BOOST_REQUIRE_EQUAL(of<write_store>().size(), 1u);
+  BOOST_CHECK(of<write_store>()[0].write.change->state == replica_state::failed);
+  write_all();
+  auto told = host.find(partition)->report(now);
+  BOOST_CHECK(told.state == replica_state::failed);
+  BOOST_TEST(told.failure == "checksum: bucket 3");
+  last = host.append(5, from_primary(1, {}, {v(1, 1)}), stored, now);
+  BOOST_CHECK(of<answer_append>().at(0).answer.error().code == errc::unavailable);
+  last = host.give_up(partition, "again", stored, now);
+  BOOST_TEST(last.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_primary_is_not_given_up) {
+  configure(1, 1, replica_role::primary, {"n1"});
+  write_all();
+  last = host.give_up(partition, "checksum: bucket 3", stored, now);
+  BOOST_TEST(last.empty());
+}
+
 BOOST_AUTO_TEST_CASE(an_old_configuration_changes_nothing) {
   configure(1, 5, replica_role::secondary, {"n9", "n1"});
   write_all();

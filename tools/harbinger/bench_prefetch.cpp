@@ -169,9 +169,8 @@ result<bench_rows> bench_prefetch(const bench_options& options) {
                  {"ratio of a round, least", ratios.front()},
                  {"ratio of a round, most", ratios.back()}};
   source->reset();
-  fs::remove_all(pattern);
-  fs::create_directories(pattern);
-  auto foreground = measure_foreground(options, pattern);
+  fs::remove_all(directory->path() + "/source");
+  auto foreground = measure_foreground(options, directory->path());
   if (!foreground) return tl::unexpected<error>(foreground.error());
   return bench_rows{row, *foreground};
 }
