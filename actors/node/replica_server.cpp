@@ -141,15 +141,12 @@ void replica_do(replica_self self, rep::answer_append& a) {
 }
 
 void replica_do(replica_self self, rep::answer_put& a) {
-  result<put_ok> answer = fail(errc::internal);
-  if (a.answer)
-    answer = put_ok{*a.answer};
-  else
-    answer = tl::unexpected<error>(a.answer.error());
   counter(self->state.ctx, "harbinger_client_writes_total", "write batches answered",
-          {{"outcome", a.answer ? "ok" : std::string(to_string(a.answer.error().code))}})
+          {{"outcome", !a.answer           ? std::string(to_string(a.answer.error().code))
+                       : a.answer->repeated ? "repeated"
+                                            : "ok"}})
       .Increment();
-  replica_answer_data(self, a.to, answer);
+  replica_answer_data(self, a.to, a.answer);
 }
 
 void replica_do(replica_self self, rep::answer_report& a) {
@@ -196,6 +193,8 @@ wire::frame replica_read(replica_self self, const wire::frame& message) {
   if (message.type == get_request::wire_name) {
     auto ask = wire::decode<get_request>(message.body);
     if (!ask) return wire::make_error(message.id, ask.error());
+    if (!ask->key.data.empty() && ask->key.data.front() == reserved_key_byte)
+      return wire::make_error(message.id, {errc::invalid_argument, "reserved key"});
     auto found = store.get(ask->partition, ask->key.data);
     if (auto ok = s.host->readable(ask->partition, self->clock().now()); !ok)
       return wire::make_error(message.id, ok.error());
@@ -272,7 +271,7 @@ void replica_outcomes(replica_self self) {
   auto now = self->clock().now();
   for (auto& o : self->state.writer->take_outcomes())
     replica_carry(self, o.dropped ? self->state.host->dropped(o.id, o.journalled, now)
-                                  : self->state.host->written(o.id, o.head, now));
+                                  : self->state.host->written(o.id, o.written, now));
 }
 
 void replica_tick(replica_self self) {
@@ -315,7 +314,7 @@ show_reply replica_show_conflicts(replica_self self) {
   if (!entries) return {tl::unexpected<error>(entries.error())};
   auto rows = nlohmann::json::array();
   for (const auto& e : *entries)
-    rows.push_back({to_string(e.partition), to_string(e.entry.version), e.entry.ops.size()});
+    rows.push_back({to_string(e.partition), to_string(e.entry.version), e.entry.batch.ops.size()});
   nlohmann::json out{{"columns", {"partition", "version", "operations"}}, {"rows", rows}};
   return {out.dump()};
 }

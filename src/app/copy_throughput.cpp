@@ -51,7 +51,7 @@ result<void> fill(partition_store& store, const copy_throughput_options& options
          ++key, size += options.value_bytes) {
       std::string value(options.value_bytes, '\0');
       for (auto& c : value) c = static_cast<char>(random());
-      entry.ops.push_back(
+      entry.batch.ops.push_back(
           {op_kind::put, bytes{"key" + std::to_string(random())}, bytes{std::move(value)}});
     }
     item.entries.push_back(std::move(entry));

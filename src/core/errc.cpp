@@ -9,8 +9,8 @@ constexpr std::array names{
     "unknown_node", "unknown_partition", "not_primary",  "not_found",     "stale_epoch",
     "stale_term",   "conflict",          "gap",          "diverged",      "log_trimmed",
     "checksum",     "no_space",          "io",           "in_use",        "overloaded",
-    "timeout",      "unavailable",       "no_candidate", "lease_expired", "cancelled"};
-static_assert(names.size() == static_cast<size_t>(errc::cancelled) + 1);
+    "timeout",      "unavailable",       "no_candidate", "lease_expired", "cancelled", "condition_failed", "stale_request"};
+static_assert(names.size() == static_cast<size_t>(errc::stale_request) + 1);
 } // namespace
 
 std::string_view to_string(errc code) {

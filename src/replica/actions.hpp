@@ -48,7 +48,7 @@ struct answer_append {
 };
 struct answer_put {
   token to = 0;
-  result<version> answer;
+  result<put_ok> answer;
 };
 struct answer_report {
   token to = 0;

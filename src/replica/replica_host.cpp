@@ -42,7 +42,7 @@ actions replica_host::put(token from, put_request request, time_point now) {
   if (it == replicas_.end())
     out.push_back(answer_put{from, fail(errc::unknown_partition, to_string(request.partition))});
   else
-    it->second->put(from, std::move(request.ops), now, out);
+    it->second->put(from, std::move(request.batch), now, out);
   return out;
 }
 
@@ -80,13 +80,13 @@ actions replica_host::log_read(partition_id partition, const node_id& member, ve
   return out;
 }
 
-actions replica_host::written(uint64_t id, const result<partition_head>& head, time_point now) {
+actions replica_host::written(uint64_t id, const result<store_written>& answer, time_point now) {
   actions out;
   auto node = common_.writes.extract(id);
   if (node.empty()) return out;
   auto it = replicas_.find(node.mapped());
   if (it == replicas_.end()) return out;
-  it->second->written(id, head, now, out);
+  it->second->written(id, answer, now, out);
   if (!it->second->exists()) replicas_.erase(it); // could not be created
   return out;
 }

@@ -30,7 +30,7 @@ public:
   actions append_answered(uint64_t request, const result<append_ok>& answer, time_point now);
   actions log_read(partition_id partition, const node_id& member, version after,
                    result<std::vector<log_entry>> entries, time_point now);
-  actions written(uint64_t id, const result<partition_head>& head, time_point now);
+  actions written(uint64_t id, const result<store_written>& answer, time_point now);
   actions dropped(uint64_t id, const result<uint64_t>& journalled, time_point now);
   actions configure(token from, const configure_replica& command, const stored& head,
                     time_point now);

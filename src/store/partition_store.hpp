@@ -19,6 +19,7 @@
 #include "core/result.hpp"
 #include "messages/data.hpp"
 #include "store/partition_head.hpp"
+#include "store/store_written.hpp"
 
 namespace harbinger {
 
@@ -38,7 +39,7 @@ public:
   };
   virtual ~partition_snapshot() = default;
   virtual const partition_head& head() const = 0;
-  /// Rows with keys >= `from` (or > `from` when `after`), in key order, until their keys and values
+  /// All rows, those with reserved keys too: with keys >= `from` (or > `from` when `after`), in key order, until their keys and values
   /// reach `bytes_max` or `rows_max` rows; at least one row when there is one.
   virtual result<page> read(std::string_view from, bool after, size_t bytes_max,
                             size_t rows_max) const = 0;
@@ -64,11 +65,13 @@ public:
 
   // --- writing ---
   /// All in one durable batch, in order; a refused one does no harm to the others. Answers in the
-  /// same order with the head after that write. gap: `previous` is not the head's version (the head
+  /// same order. What an entry changes is for effect_of() to say (entry_effect.hpp): one whose
+  /// condition does not hold, or that repeats a request, goes into the log and changes nothing. gap: `previous` is not the head's version (the head
   /// is in the detail as "epoch:seq"); stale_epoch; unknown_partition; no_space and io refuse the
   /// whole group. Entries that are already in (same version) are skipped, so a repeated write does
   /// no harm. A write without entries and `change` only notes `committed`, without fsync.
-  virtual std::vector<result<partition_head>> write(const std::vector<store_write>& group) = 0;
+  virtual std::vector<result<store_written>> write(const std::vector<store_write>& group) = 0;
+  /// The head after it.
   result<partition_head> write_one(store_write item);
 
   // --- reading ---
@@ -78,6 +81,7 @@ public:
     harbinger::version version; ///< of the state that was read
   };
   virtual result<value> get(partition_id partition, std::string_view key) const = 0;
+  /// Reserved keys (messages/data.hpp) are passed over.
   virtual result<rows_reply> scan(partition_id partition, std::string_view from, uint32_t limit,
                                   size_t bytes_max) const = 0;
   /// Entries directly after `after`, up to `up_to` (seq, inclusive), until `bytes_max` is reached

@@ -27,7 +27,7 @@ public:
   uint64_t used_bytes() const override { return slots_.used_bytes(); }
   uint64_t conflict_count() const override { return conflicts_; }
 
-  std::vector<result<partition_head>> write(const std::vector<store_write>& group) override;
+  std::vector<result<store_written>> write(const std::vector<store_write>& group) override;
 
   result<value> get(partition_id partition, std::string_view key) const override;
   result<rows_reply> scan(partition_id partition, std::string_view from, uint32_t limit,

@@ -19,8 +19,7 @@ struct job {
 
 size_t size_of(const store_write& w) {
   size_t size = 64;
-  for (const auto& e : w.entries)
-    for (const auto& op : e.ops) size += op.key.data.size() + op.value.data.size();
+  for (const auto& e : w.entries) size += payload_bytes(e.batch);
   return size;
 }
 
@@ -92,10 +91,10 @@ struct store_writer::impl {
     writes.reserve(group.size());
     for (auto& j : group) writes.push_back(std::move(*j.write));
     auto begun = std::chrono::steady_clock::now();
-    auto heads = store->write(writes);
+    auto answers = store->write(writes);
     write_ms = to_ms(std::chrono::steady_clock::now() - begun);
     for (size_t i = 0; i < group.size(); ++i)
-      done.push_back({group[i].id, false, std::move(heads[i]), fail(errc::cancelled)});
+      done.push_back({group[i].id, false, std::move(answers[i]), fail(errc::cancelled)});
     return done;
   }
 

@@ -22,7 +22,7 @@ public:
   struct outcome {
     uint64_t id = 0;
     bool dropped = false; ///< of a drop
-    result<partition_head> head = fail(errc::cancelled);
+    result<store_written> written = fail(errc::cancelled);
     result<uint64_t> journalled = fail(errc::cancelled);
   };
   /// `on_outcomes` is called on the writer's thread whenever outcomes wait to be taken; it must not

@@ -50,7 +50,7 @@ struct fixture {
   static record_op erase(std::string key) { return {op_kind::erase, {std::move(key)}, {}}; }
   static store_write batch(partition_id p, version previous, version v,
                            std::vector<record_op> ops) {
-    return {p, v.epoch, false, {}, previous, {log_entry{v, std::move(ops)}}, {}};
+    return {p, v.epoch, false, {}, previous, {log_entry{v, {std::move(ops)}}}, {}};
   }
   result<partition_head> append(partition_id p, uint64_t e, std::vector<record_op> ops) {
     auto at = store->head(p)->version;
@@ -90,7 +90,7 @@ BOOST_AUTO_TEST_CASE(a_hole_is_refused_without_harm_to_the_rest_of_the_group) {
       {batch(p1, v(1, 4), v(1, 5), {put("x", "1")}), batch(p2, {}, v(1, 1), {put("y", "1")})});
   BOOST_CHECK(refusal(answers[0]) == errc::gap);
   BOOST_TEST(answers[0].error().detail == "0:0");
-  BOOST_TEST(answers[1]->version == v(1, 1));
+  BOOST_TEST(answers[1]->head.version == v(1, 1));
   BOOST_TEST(!store->get(p1, "x")->found);
 }
 
@@ -100,7 +100,7 @@ BOOST_AUTO_TEST_CASE(several_writes_of_one_partition_in_one_group_build_on_each_
                                batch(p1, v(1, 1), v(1, 2), {put("k", "newer")}),
                                batch(p1, v(1, 7), v(1, 8), {put("k", "lost")}),
                                batch(p1, v(1, 2), v(1, 3), {put("l", "1")})});
-  BOOST_TEST(answers[3]->version == v(1, 3));
+  BOOST_TEST(answers[3]->head.version == v(1, 3));
   BOOST_TEST(!answers[2].has_value());
   BOOST_TEST(store->get(p1, "k")->bytes == "newer");
   BOOST_TEST(store->verify(p1).has_value());
@@ -264,7 +264,7 @@ BOOST_AUTO_TEST_CASE(a_tail_that_lost_is_journalled_before_the_replica_goes) { /
   auto kept = *store->conflicts(10);
   BOOST_REQUIRE_EQUAL(kept.size(), 2u);
   BOOST_TEST(kept[0].entry.version == v(1, 4));
-  BOOST_TEST(kept[1].entry.ops.at(0).value.data == "4");
+  BOOST_TEST(kept[1].entry.batch.ops.at(0).value.data == "4");
   BOOST_TEST(*store->drop(p1, truth) == 0u); // again
   make(p1);                                  // comes back, empty
   BOOST_TEST(!store->get(p1, "k")->found);

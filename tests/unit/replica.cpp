@@ -31,6 +31,7 @@ struct host_fixture {
     for (auto todo = of<write_store>(); !todo.empty(); todo = of<write_store>()) {
       actions next;
       for (const auto& w : todo) {
+        std::vector<entry_outcome> outcomes;
         stored.partition = partition;
         stored.epoch = std::max(stored.epoch, w.write.epoch);
         if (w.write.change && w.write.change->role) stored.role = *w.write.change->role;
@@ -42,9 +43,10 @@ struct host_fixture {
           if (stored.history.empty() || stored.history.back().epoch != e.version.epoch)
             stored.history.push_back({e.version.epoch, e.version.seq});
           stored.version = e.version;
+          outcomes.push_back({e.version, entry_verdict::applied, e.version, {}});
         }
         stored.committed = std::max(stored.committed, w.write.committed);
-        for (auto& a : host.written(w.id, stored, now)) next.push_back(std::move(a));
+        for (auto& a : host.written(w.id, store_written{stored, outcomes}, now)) next.push_back(std::move(a));
       }
       last = std::move(next);
     }
@@ -61,7 +63,7 @@ struct host_fixture {
     for (auto& j : joiners) c.joiners.push_back(at(j));
     last = host.configure(1, c, std::nullopt, now);
   }
-  void put(token from) { last = host.put(from, {partition, {{op_kind::put, {"k"}, {"v"}}}}, now); }
+  void put(token from) { last = host.put(from, {partition, {{{op_kind::put, {"k"}, {"v"}}}}}, now); }
   void acknowledge(uint64_t request, version durable) {
     last = host.append_answered(request, append_ok{partition, durable.epoch, durable}, now);
   }
@@ -69,7 +71,7 @@ struct host_fixture {
                               uint64_t committed = 0) {
     append_request r{partition, harbinger::epoch{epoch}, node_id{"n9"}, previous,
                      {},        seq_no{committed}};
-    for (auto v : entries) r.entries.push_back({v, {{op_kind::put, {"k"}, {"v"}}}});
+    for (auto v : entries) r.entries.push_back({v, {{{op_kind::put, {"k"}, {"v"}}}}});
     return r;
   }
 };
@@ -108,9 +110,10 @@ BOOST_AUTO_TEST_CASE(
   BOOST_REQUIRE_EQUAL(commit.size(), 1u);
   stored.version = v(1, 1);
   stored.committed = seq_no{1};
-  last = host.written(commit[0].id, stored, now);
+  last = host.written(
+      commit[0].id, store_written{stored, {{v(1, 1), entry_verdict::applied, v(1, 1), {}}}}, now);
   BOOST_REQUIRE_EQUAL(of<answer_put>().size(), 1u);
-  BOOST_TEST(*of<answer_put>()[0].answer == v(1, 1));
+  BOOST_TEST(of<answer_put>()[0].answer->version == v(1, 1));
 }
 
 BOOST_AUTO_TEST_CASE(a_joiner_is_reported_only_when_it_has_everything) { // P2
@@ -156,7 +159,7 @@ BOOST_AUTO_TEST_CASE(a_joiner_that_caught_up_is_waited_for_after_a_restart_of_th
   // The centre has that report and may be swapping n4 in; the actor dies and starts again.
   replica_host again{node_id{"n1"}, bounds, memory, 1'000'000};
   again.load({stored}, now);
-  last = again.put(3, {partition, {{op_kind::put, {"k"}, {"v"}}}}, now);
+  last = again.put(3, {partition, {{{op_kind::put, {"k"}, {"v"}}}}}, now);
   BOOST_TEST(of<write_store>().empty());
   BOOST_TEST(again.find(partition)->report(now).caught_up.size() == 1u);
 }

@@ -275,7 +275,7 @@ result<> fill(partition_store& store) {
     for (size_t i = 0; i < block_bytes / value_bytes; ++i, ++n, done += value_bytes) {
       char key[32];
       std::snprintf(key, sizeof key, "key/%012llu", static_cast<unsigned long long>(n));
-      entry.ops.push_back({op_kind::put, {key}, {random_bytes(value_bytes, n + 1)}});
+      entry.batch.ops.push_back({op_kind::put, {key}, {random_bytes(value_bytes, n + 1)}});
     }
     store_write item;
     item.partition = the_partition;
