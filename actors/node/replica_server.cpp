@@ -142,7 +142,7 @@ void replica_do(replica_self self, rep::answer_append& a) {
 
 void replica_do(replica_self self, rep::answer_put& a) {
   counter(self->state.ctx, "harbinger_client_writes_total", "write batches answered",
-          {{"outcome", !a.answer           ? std::string(to_string(a.answer.error().code))
+          {{"outcome", !a.answer            ? std::string(to_string(a.answer.error().code))
                        : a.answer->repeated ? "repeated"
                                             : "ok"}})
       .Increment();

@@ -210,9 +210,8 @@ result<partition_id> client::partition_of(const std::string& name, std::string_v
 
 result<version> client::put(partition_id partition, std::vector<record_op> ops,
                             std::vector<write_condition> conditions) {
-  put_request request{
-      partition,
-      {std::move(ops), std::move(conditions), impl_->name, ++impl_->last_request}};
+  put_request request{partition,
+                      {std::move(ops), std::move(conditions), impl_->name, ++impl_->last_request}};
   auto done = impl_->ask<put_ok>(partition, request, true);
   if (!done) return tl::unexpected<error>(done.error());
   return done->version;

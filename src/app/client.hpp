@@ -26,10 +26,10 @@ struct client_options {
 };
 
 /// Writes are applied once, however often they are repeated: each client has a name of its own and
-/// numbers its requests (write_batch). A write that fails with errc::timeout and a detail that begins
-/// with "outcome unknown" has taken effect or not, but will not any more once a later write of this
-/// client to the same partition has an answer; one that fails otherwise has not. condition_failed
-/// (the key in the detail) changes nothing. Reads are safe to repeat.
+/// numbers its requests (write_batch). A write that fails with errc::timeout and a detail that
+/// begins with "outcome unknown" has taken effect or not, but will not any more once a later write
+/// of this client to the same partition has an answer; one that fails otherwise has not.
+/// condition_failed (the key in the detail) changes nothing. Reads are safe to repeat.
 class client {
 public:
   /// `central` is the centre's control endpoint. Fetches the partition map: timeout when nobody

@@ -5,10 +5,10 @@
 ///
 /// As primary it gives each client batch the next sequence number, has it made durable by every
 /// other member of the sync set (and by joiners that have caught up), commits it to its own store,
-/// and only then answers, with what the entry's effect came to (store/entry_effect.hpp). It proposes nothing before every member has once answered in this
-/// configuration, and never goes on in an epoch that an earlier life of the process was primary of
-/// (proposal_memory.hpp). As a member it makes what it is sent durable before it acknowledges, and
-/// refuses older epochs.
+/// and only then answers, with what the entry's effect came to (store/entry_effect.hpp). It
+/// proposes nothing before every member has once answered in this configuration, and never goes on
+/// in an epoch that an earlier life of the process was primary of (proposal_memory.hpp). As a
+/// member it makes what it is sent durable before it acknowledges, and refuses older epochs.
 ///
 /// Pure: time is an argument, effects are actions. Owned by replica_host.
 

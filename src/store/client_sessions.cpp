@@ -26,10 +26,11 @@ std::string encode(const client_session& s) {
 
 std::optional<client_session> decode(std::string_view in) {
   if (in.size() < fixed_bytes || static_cast<uint8_t>(in[24]) > 3) return std::nullopt;
-  return client_session{keys::get_be64(in),
-                        {epoch{keys::get_be64(in.substr(8))}, seq_no{keys::get_be64(in.substr(16))}},
-                        static_cast<entry_verdict>(in[24]),
-                        std::string(in.substr(fixed_bytes))};
+  return client_session{
+      keys::get_be64(in),
+      {epoch{keys::get_be64(in.substr(8))}, seq_no{keys::get_be64(in.substr(16))}},
+      static_cast<entry_verdict>(in[24]),
+      std::string(in.substr(fixed_bytes))};
 }
 
 /// Forgets the oldest quarter; how many are left.

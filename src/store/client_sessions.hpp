@@ -1,8 +1,8 @@
 #pragma once
 
 /// What a partition remembers of its clients, so that a repeated request is recognised: the last
-/// request of each and how it ended. Kept as records under reserved keys, so that snapshots, digests,
-/// copies, checkpoints and restores carry it like any other record:
+/// request of each and how it ended. Kept as records under reserved keys, so that snapshots,
+/// digests, copies, checkpoints and restores carry it like any other record:
 ///   00 'c' client   request, version that decided (epoch, seq), verdict, key; numbers big-endian
 ///   00 'n'          how many there are
 /// Counted in a partition's records and bytes.

@@ -57,8 +57,8 @@ result<entry_verdict> apply(record_overlay& records, const std::vector<record_op
       if (fits && !*fits) return entry_verdict::too_large;
       if (!fits) done = tl::unexpected<error>(fits.error());
     } else {
-      done = records.set(op.key.data, op.kind == op_kind::put ? std::optional(op.value.data)
-                                                              : std::nullopt);
+      done = records.set(op.key.data,
+                         op.kind == op_kind::put ? std::optional(op.value.data) : std::nullopt);
     }
     if (!done) return tl::unexpected<error>(done.error());
   }
@@ -92,7 +92,8 @@ result<put_ok> answer_of(const entry_outcome& outcome) {
                                     + " records or " + std::to_string(range_bytes_max)
                                     + " bytes: erase it in parts");
   case entry_verdict::stale_request:
-    return fail(errc::stale_request, "a later request was decided at " + to_string(outcome.decided));
+    return fail(errc::stale_request,
+                "a later request was decided at " + to_string(outcome.decided));
   case entry_verdict::applied: break;
   }
   return put_ok{outcome.decided, outcome.repeated()};
@@ -107,16 +108,15 @@ result<entry_effect> effect_of(const record_reader& records, const log_entry& en
       return entry_effect{
           {entry.version, (*session)->verdict, (*session)->decided, (*session)->key}, {}};
     if (*session && batch.request < (*session)->request)
-      return entry_effect{
-          {entry.version, entry_verdict::stale_request, (*session)->decided, {}}, {}};
+      return entry_effect{{entry.version, entry_verdict::stale_request, (*session)->decided, {}},
+                          {}};
   }
-  record_overlay changed(records);
+  record_overlay changed(&records);
   auto outcome = decide(changed, entry);
   if (!outcome) return tl::unexpected<error>(outcome.error());
   if (!batch.client.empty())
-    if (auto kept = keep_session(
-            changed, batch.client,
-            {batch.request, entry.version, outcome->verdict, outcome->key});
+    if (auto kept = keep_session(changed, batch.client,
+                                 {batch.request, entry.version, outcome->verdict, outcome->key});
         !kept)
       return tl::unexpected<error>(kept.error());
   return entry_effect{std::move(*outcome), changed.take()};

@@ -5,7 +5,7 @@
 namespace harbinger {
 namespace {
 
-constexpr char format = 1;
+constexpr char format = 2; // 2: log entries have conditions and clients
 
 struct writer {
   std::string out;

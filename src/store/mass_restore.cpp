@@ -49,7 +49,8 @@ public:
   result<void> range(std::string_view from, std::string_view to,
                      const visitor& visit) const override {
     auto end = to.empty() ? rows.end() : rows.lower_bound(to);
-    for (auto it = rows.lower_bound(from); it != end && visit(it->first, it->second); ++it) {}
+    for (auto it = rows.lower_bound(from); it != end && visit(it->first, it->second); ++it) {
+    }
     return {};
   }
 

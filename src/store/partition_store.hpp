@@ -39,8 +39,9 @@ public:
   };
   virtual ~partition_snapshot() = default;
   virtual const partition_head& head() const = 0;
-  /// All rows, those with reserved keys too: with keys >= `from` (or > `from` when `after`), in key order, until their keys and values
-  /// reach `bytes_max` or `rows_max` rows; at least one row when there is one.
+  /// All rows, those with reserved keys too: with keys >= `from` (or > `from` when `after`), in key
+  /// order, until their keys and values reach `bytes_max` or `rows_max` rows; at least one row when
+  /// there is one.
   virtual result<page> read(std::string_view from, bool after, size_t bytes_max,
                             size_t rows_max) const = 0;
 };
@@ -66,10 +67,11 @@ public:
   // --- writing ---
   /// All in one durable batch, in order; a refused one does no harm to the others. Answers in the
   /// same order. What an entry changes is for effect_of() to say (entry_effect.hpp): one whose
-  /// condition does not hold, or that repeats a request, goes into the log and changes nothing. gap: `previous` is not the head's version (the head
-  /// is in the detail as "epoch:seq"); stale_epoch; unknown_partition; no_space and io refuse the
-  /// whole group. Entries that are already in (same version) are skipped, so a repeated write does
-  /// no harm. A write without entries and `change` only notes `committed`, without fsync.
+  /// condition does not hold, or that repeats a request, goes into the log and changes nothing.
+  /// gap: `previous` is not the head's version (the head is in the detail as "epoch:seq");
+  /// stale_epoch; unknown_partition; no_space and io refuse the whole group. Entries that are
+  /// already in (same version) are skipped, so a repeated write does no harm. A write without
+  /// entries and `change` only notes `committed`, without fsync.
   virtual std::vector<result<store_written>> write(const std::vector<store_write>& group) = 0;
   /// The head after it.
   result<partition_head> write_one(store_write item);

@@ -1,7 +1,5 @@
 #include "store/record_overlay.hpp"
 
-#include <utility>
-
 namespace harbinger {
 
 result<std::optional<std::string>> record_overlay::get(std::string_view key) const {

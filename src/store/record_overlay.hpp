@@ -3,6 +3,7 @@
 /// Records with changes that are not written yet laid over them. Overlays may lie on overlays.
 
 #include <map>
+#include <utility>
 
 #include "store/record_reader.hpp"
 
@@ -19,7 +20,9 @@ using record_changes = std::map<std::string, record_change, std::less<>>;
 class record_overlay : public record_reader {
 public:
   /// `base` outlives it and does not change meanwhile.
-  explicit record_overlay(const record_reader& base) : base_(base) {}
+  explicit record_overlay(const record_reader* base) : base_(*base) {}
+  record_overlay(const record_overlay&) = delete;
+  record_overlay& operator=(const record_overlay&) = delete;
 
   result<std::optional<std::string>> get(std::string_view key) const override;
   result<void> range(std::string_view from, std::string_view to,

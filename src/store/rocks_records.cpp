@@ -17,8 +17,8 @@ result<std::optional<std::string>> stored_records::get(std::string_view key) con
 
 result<void> stored_records::range(std::string_view from, std::string_view to,
                                    const visitor& visit) const {
-  auto end = to.empty() ? keys::prefix_end(keys::prefix('d', partition_))
-                        : keys::record(partition_, to);
+  auto end =
+      to.empty() ? keys::prefix_end(keys::prefix('d', partition_)) : keys::record(partition_, to);
   rocksdb::Slice upper(end);
   rocksdb::ReadOptions options;
   options.iterate_upper_bound = &upper;

@@ -60,7 +60,7 @@ result<store_written> staged_writes::apply(const store_write& w) {
   if (w.change) change(h, *w.change);
   batch_.SetSavePoint();
   auto& group = records_.try_emplace(w.partition, db_, w.partition).first->second.staged;
-  record_overlay records(group);
+  record_overlay records(&group);
   store_written out;
   int64_t grown = 0;
   for (auto e = first; e != w.entries.end(); ++e) {

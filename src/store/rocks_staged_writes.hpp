@@ -39,7 +39,7 @@ private:
   /// A partition's records in the database and, over them, those of this group.
   struct staged_records {
     stored_records stored;
-    record_overlay staged{stored};
+    record_overlay staged{&stored};
     staged_records(rocksdb::DB& db, partition_id partition) : stored(db, partition) {}
   };
 

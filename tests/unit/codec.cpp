@@ -289,7 +289,8 @@ BOOST_AUTO_TEST_CASE(a_decoded_value_does_not_point_into_the_bytes) {
       encode(put_request{partition_id{7}, {{{op_kind::put, bytes{"key"}, bytes{"value"}}}}});
   auto decoded = decode<put_request>(encoded);
   std::fill(encoded.begin(), encoded.end(), '\0');
-  BOOST_TEST((decoded->batch.ops.at(0).key.data == "key" && decoded->batch.ops[0].value.data == "value"));
+  BOOST_TEST(
+      (decoded->batch.ops.at(0).key.data == "key" && decoded->batch.ops[0].value.data == "value"));
 }
 
 BOOST_AUTO_TEST_CASE(read_frame_turns_an_error_reply_into_its_code) {

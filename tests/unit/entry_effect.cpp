@@ -40,8 +40,8 @@ BOOST_FIXTURE_TEST_SUITE(entry_effect_, partition_fixture)
 
 BOOST_AUTO_TEST_CASE(operations_take_effect_in_order_and_each_key_changes_once) {
   records.rows = {{"a", "1"}, {"b", "2"}};
-  auto effect = effect_of(records, {v(1), {{put("a", "3"), erase("b"), put("c", "4"), put("a", "5"),
-                                           erase("c")}}});
+  auto effect = effect_of(
+      records, {v(1), {{put("a", "3"), erase("b"), put("c", "4"), put("a", "5"), erase("c")}}});
   BOOST_REQUIRE(effect.has_value());
   BOOST_CHECK(effect->outcome.verdict == entry_verdict::applied);
   BOOST_TEST(effect->changes.size() == 3u);
@@ -84,11 +84,9 @@ BOOST_AUTO_TEST_CASE(a_range_removes_what_is_in_it_and_nothing_of_the_service) {
   request("someone", 1, put("a", "1"));
   apply({{put("b", "2"), put("c", "3"), put("d", "4"), put("e", "5")}});
   apply({{put("bb", "new"), erase_range("b", "d"), put("c", "again")}});
-  BOOST_CHECK((records.user_rows()
-               == std::map<std::string, std::string>{{"a", "1"},
-                                                     {"c", "again"},
-                                                     {"d", "4"},
-                                                     {"e", "5"}}));
+  BOOST_CHECK(
+      (records.user_rows()
+       == std::map<std::string, std::string>{{"a", "1"}, {"c", "again"}, {"d", "4"}, {"e", "5"}}));
   apply({{erase_range("d", "")}});
   BOOST_TEST(records.user_rows().size() == 2u);
   apply({{erase_range("", "")}});
@@ -164,7 +162,8 @@ BOOST_AUTO_TEST_CASE(when_too_many_clients_come_the_oldest_quarter_is_forgotten_
   auto effect = effect_of(records, {v(++seq), {{put("k", "x")}, {}, "one more", 1}});
   BOOST_REQUIRE(effect.has_value());
   size_t forgotten = 0;
-  for (const auto& [key, change] : effect->changes) forgotten += key.starts_with('\0') && !change.after;
+  for (const auto& [key, change] : effect->changes)
+    forgotten += key.starts_with('\0') && !change.after;
   BOOST_TEST(forgotten == sessions_max / 4);
   request("one more", 1, put("k", "x"));
   BOOST_TEST(*count_sessions(records) == sessions_max * 3 / 4 + 1);
@@ -196,14 +195,15 @@ BOOST_AUTO_TEST_CASE(a_damaged_session_is_an_error_and_not_a_new_client) {
 
 BOOST_AUTO_TEST_CASE(an_overlay_reads_as_if_it_were_written) {
   records.rows = {{"a", "1"}, {"c", "3"}, {"e", "5"}};
-  record_overlay below(records);
-  record_overlay above(below);
+  record_overlay below(&records);
+  record_overlay above(&below);
   BOOST_REQUIRE(below.set("b", "2"));
   BOOST_REQUIRE(below.set("c", std::nullopt));
   BOOST_REQUIRE(above.set("b", "22"));
   BOOST_REQUIRE(above.set("e", std::nullopt));
   BOOST_REQUIRE(above.set("z", "26"));
-  auto seen = [](const record_reader& from, std::string_view first, std::string_view end, size_t most) {
+  auto seen = [](const record_reader& from, std::string_view first, std::string_view end,
+                 size_t most) {
     std::string all;
     BOOST_REQUIRE(from.range(first, end, [&](std::string_view key, std::string_view value) {
       all += std::string(key) + '=' + std::string(value) + ' ';

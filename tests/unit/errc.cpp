@@ -10,11 +10,12 @@ using namespace harbinger;
 namespace {
 // They travel on the wire and stand in docs/PROTOCOL.md: append, never rename or reorder.
 constexpr std::array names{
-    "internal",     "malformed",         "oversize",     "unsupported",   "invalid_argument",
-    "unknown_node", "unknown_partition", "not_primary",  "not_found",     "stale_epoch",
-    "stale_term",   "conflict",          "gap",          "diverged",      "log_trimmed",
-    "checksum",     "no_space",          "io",           "in_use",        "overloaded",
-    "timeout",      "unavailable",       "no_candidate", "lease_expired", "cancelled", "condition_failed", "stale_request"};
+    "internal",         "malformed",         "oversize",     "unsupported",   "invalid_argument",
+    "unknown_node",     "unknown_partition", "not_primary",  "not_found",     "stale_epoch",
+    "stale_term",       "conflict",          "gap",          "diverged",      "log_trimmed",
+    "checksum",         "no_space",          "io",           "in_use",        "overloaded",
+    "timeout",          "unavailable",       "no_candidate", "lease_expired", "cancelled",
+    "condition_failed", "stale_request"};
 } // namespace
 
 BOOST_AUTO_TEST_CASE(names_are_stable) {

@@ -61,8 +61,9 @@ struct cluster {
       item.previous = head().version;
       log_entry entry{{in, seq_no{item.previous.seq.value + 1}}, {}};
       entry.batch.ops.push_back({op_kind::put, bytes{"key" + std::to_string(writes % 50)},
-                           bytes{std::to_string(writes)}});
-      entry.batch.ops.push_back({op_kind::erase, bytes{"key" + std::to_string((writes + 7) % 50)}, {}});
+                                 bytes{std::to_string(writes)}});
+      entry.batch.ops.push_back(
+          {op_kind::erase, bytes{"key" + std::to_string((writes + 7) % 50)}, {}});
       ++writes;
       item.committed = entry.version.seq;
       item.entries.push_back(entry);

@@ -106,6 +106,58 @@ BOOST_AUTO_TEST_CASE(several_writes_of_one_partition_in_one_group_build_on_each_
   BOOST_TEST(store->verify(p1).has_value());
 }
 
+BOOST_AUTO_TEST_CASE(conditions_ranges_and_requests_see_what_the_same_group_wrote_before) {
+  make(p1);
+  BOOST_REQUIRE(append(p1, 1, {put("a", "old"), put("b", "old"), put("d", "old")}).has_value());
+  write_batch cas{{put("c", "2")}, {{condition_kind::equals, {"c"}, {"1"}}}};
+  write_batch request{{put("a", "by c1")}, {}, "c1", 5};
+  auto entry = [](uint64_t seq, write_batch b) { return log_entry{v(1, seq), std::move(b)}; };
+  auto answers = store->write(
+      {{p1, epoch{1}, false, {}, v(1, 1), {entry(2, {{put("c", "1")}}), entry(3, cas)}, {}},
+       {p1, epoch{1}, false, {}, v(1, 3), {entry(4, cas), entry(5, request)}, {}},
+       {p1, epoch{1}, false, {}, v(1, 8), {entry(9, {{put("b", "lost")}})}, {}},
+       {p1,
+        epoch{1},
+        false,
+        {},
+        v(1, 5),
+        {entry(6, {{{op_kind::erase_range, {"b"}, {"d"}}}}), entry(7, request)},
+        {}}});
+  BOOST_REQUIRE(answers[0] && answers[1] && answers[3]);
+  BOOST_TEST(!answers[2].has_value());
+  auto verdict = [&](size_t write, size_t i) { return answers.at(write)->outcomes.at(i).verdict; };
+  BOOST_CHECK(verdict(0, 1) == entry_verdict::applied);
+  BOOST_CHECK(verdict(1, 0) == entry_verdict::condition_failed);
+  BOOST_CHECK(verdict(1, 1) == entry_verdict::applied);
+  BOOST_TEST(answers[3]->outcomes.at(1).repeated());
+  BOOST_TEST(answers[3]->outcomes.at(1).decided == v(1, 5));
+  for (int restart = 0; restart < 2; ++restart, reopen()) {
+    BOOST_TEST(store->head(p1)->version == v(1, 7));
+    auto rows = store->scan(p1, "", 100, 1 << 20)->rows;
+    BOOST_REQUIRE_EQUAL(rows.size(), 2u); // the session is not shown
+    BOOST_TEST(rows[0].value.data == "by c1");
+    BOOST_TEST(rows[1].key.data == "d");
+    BOOST_TEST(store->head(p1)->records == 4u);
+    BOOST_TEST(store->verify(p1).has_value());
+  }
+  BOOST_TEST(store->log_after(p1, {}, seq_no{9}, 1 << 20)->at(3).batch.client == "");
+  BOOST_TEST(store->log_after(p1, v(1, 4), seq_no{9}, 1 << 20)->at(0).batch.client == "c1");
+}
+
+BOOST_AUTO_TEST_CASE(a_write_that_is_refused_for_space_leaves_nothing_to_those_behind_it) {
+  quota_bytes = 100;
+  reopen();
+  make(p1);
+  auto answers = store->write({batch(p1, {}, v(1, 1), {put("a", "1")}),
+                               batch(p1, v(1, 1), v(1, 2), {put("b", std::string(200, 'x'))}),
+                               batch(p1, v(1, 1), v(1, 2), {put("c", "3")})});
+  BOOST_CHECK(refusal(answers[1]) == errc::no_space);
+  BOOST_REQUIRE(answers[2].has_value());
+  BOOST_TEST(!store->get(p1, "b")->found);
+  BOOST_TEST(store->get(p1, "c")->found);
+  BOOST_TEST(store->verify(p1).has_value());
+}
+
 BOOST_AUTO_TEST_CASE(the_same_write_again_does_no_harm) {
   make(p1);
   auto once = batch(p1, {}, v(1, 1), {put("k", "1")});

@@ -46,7 +46,8 @@ struct host_fixture {
           outcomes.push_back({e.version, entry_verdict::applied, e.version, {}});
         }
         stored.committed = std::max(stored.committed, w.write.committed);
-        for (auto& a : host.written(w.id, store_written{stored, outcomes}, now)) next.push_back(std::move(a));
+        for (auto& a : host.written(w.id, store_written{stored, outcomes}, now))
+          next.push_back(std::move(a));
       }
       last = std::move(next);
     }
@@ -63,7 +64,9 @@ struct host_fixture {
     for (auto& j : joiners) c.joiners.push_back(at(j));
     last = host.configure(1, c, std::nullopt, now);
   }
-  void put(token from) { last = host.put(from, {partition, {{{op_kind::put, {"k"}, {"v"}}}}}, now); }
+  void put(token from) {
+    last = host.put(from, {partition, {{{op_kind::put, {"k"}, {"v"}}}}}, now);
+  }
   void acknowledge(uint64_t request, version durable) {
     last = host.append_answered(request, append_ok{partition, durable.epoch, durable}, now);
   }
@@ -110,10 +113,37 @@ BOOST_AUTO_TEST_CASE(
   BOOST_REQUIRE_EQUAL(commit.size(), 1u);
   stored.version = v(1, 1);
   stored.committed = seq_no{1};
-  last = host.written(
-      commit[0].id, store_written{stored, {{v(1, 1), entry_verdict::applied, v(1, 1), {}}}}, now);
+  last = host.written(commit[0].id,
+                      store_written{stored, {{v(1, 1), entry_verdict::applied, v(1, 1), {}}}}, now);
   BOOST_REQUIRE_EQUAL(of<answer_put>().size(), 1u);
   BOOST_TEST(of<answer_put>()[0].answer->version == v(1, 1));
+}
+
+BOOST_AUTO_TEST_CASE(each_client_is_told_what_its_own_entry_came_to) {
+  configure(1, 1, replica_role::primary, {"n1"});
+  write_all();
+  std::vector<uint64_t> writes_of_puts;
+  for (token client : {7, 8, 9}) {
+    put(client);
+    for (const auto& w : of<write_store>()) writes_of_puts.push_back(w.id);
+  }
+  BOOST_REQUIRE_EQUAL(writes_of_puts.size(), 3u);
+  std::vector<entry_outcome> outcomes{{v(1, 1), entry_verdict::applied, v(1, 1), {}},
+                                      {v(1, 2), entry_verdict::condition_failed, v(1, 2), "k"},
+                                      {v(1, 3), entry_verdict::applied, v(1, 1), {}}};
+  std::map<token, result<put_ok>> told;
+  for (uint64_t seq = 1; seq <= 3; ++seq) {
+    stored.version = v(1, seq);
+    last =
+        host.written(writes_of_puts.at(seq - 1), store_written{stored, {outcomes[seq - 1]}}, now);
+    for (const auto& a : of<answer_put>()) told.emplace(a.to, a.answer);
+  }
+  BOOST_REQUIRE_EQUAL(told.size(), 3u);
+  BOOST_TEST(told.at(7)->version == v(1, 1));
+  BOOST_TEST(!told.at(7)->repeated);
+  BOOST_CHECK((told.at(8).error() == error{errc::condition_failed, "k"}));
+  BOOST_TEST(told.at(9)->version == v(1, 1));
+  BOOST_TEST(told.at(9)->repeated);
 }
 
 BOOST_AUTO_TEST_CASE(a_joiner_is_reported_only_when_it_has_everything) { // P2
