@@ -123,6 +123,10 @@ void replica_do(replica_self self, rep::drop_store& a) {
   self->state.writer->submit_drop(a.id, a.partition, std::move(a.truth));
 }
 
+void replica_do(replica_self self, rep::rewind_store& a) {
+  self->state.writer->submit_rewind(a.id, a.partition, std::move(a.truth));
+}
+
 void replica_do(replica_self self, rep::read_log& a) {
   auto entries =
       self->state.ctx->node->store->log_after(a.partition, a.after, a.up_to, a.bytes_max);
@@ -262,6 +266,8 @@ void replica_command(replica_self self, const wire::frame& m) {
     replica_command_as<seal_replica>(self, m, [&](auto... args) { return host.seal(args...); });
   else if (m.type == drop_replica::wire_name)
     replica_command_as<drop_replica>(self, m, [&](auto... args) { return host.drop(args...); });
+  else if (m.type == rewind_replica::wire_name)
+    replica_command_as<rewind_replica>(self, m, [&](auto... args) { return host.rewind(args...); });
   else
     tell<node_link_actor>(self, self->state.ctx, names::node_link,
                           send_to_centre{wire::make_error(m.id, {errc::unsupported, m.type})});
@@ -269,9 +275,12 @@ void replica_command(replica_self self, const wire::frame& m) {
 
 void replica_outcomes(replica_self self) {
   auto now = self->clock().now();
-  for (auto& o : self->state.writer->take_outcomes())
-    replica_carry(self, o.dropped ? self->state.host->dropped(o.id, o.journalled, now)
-                                  : self->state.host->written(o.id, o.written, now));
+  auto& host = *self->state.host;
+  for (auto& o : self->state.writer->take_outcomes()) switch (o.what) {
+    case store_task::write: replica_carry(self, host.written(o.id, o.written, now)); break;
+    case store_task::drop: replica_carry(self, host.dropped(o.id, o.journalled, now)); break;
+    case store_task::rewind: replica_carry(self, host.rewound(o.id, o.rewound, now)); break;
+    }
 }
 
 void replica_tick(replica_self self) {

@@ -116,6 +116,13 @@ public:
                                              const epoch_history& history, replica_state state) = 0;
 
   // --- giving up ---
+  /// Takes back the entries that are not part of `truth` (the partition's true history): they go to
+  /// the conflict journal, the records are again what they were at the fork point, and head and
+  /// digest are of then; one batch, durable. Nothing to take back: a success. Reaches as far as
+  /// nothing is known to be committed. conflict: it would take back what is committed, or the
+  /// replica is not complete; log_trimmed: undo information, log or `truth` do not reach back so
+  /// far. Then only dropping and copying anew helps.
+  virtual result<store_rewound> rewind(partition_id partition, const epoch_history& truth) = 0;
   /// Removes the partition. Log entries that are not part of `truth` (the partition's true history)
   /// go to the conflict journal first, in the same batch; with an empty `truth` that is everything
   /// beyond what is known to be committed. Returns how many. Unknown partition: 0.

@@ -29,4 +29,27 @@ result<void> stored_records::range(std::string_view from, std::string_view to,
   return {};
 }
 
+int64_t stage_changes(rocksdb::WriteBatch& batch, partition_head& h,
+                      const record_changes& changes) {
+  auto before = h.size_bytes;
+  for (const auto& [key, change] : changes) {
+    if (change.before == change.after) continue;
+    auto place = keys::record(h.partition, key);
+    if (const auto& old = change.before) {
+      h.digest.remove(key, *old);
+      --h.records;
+      h.size_bytes -= key.size() + old->size();
+    }
+    if (const auto& value = change.after) {
+      batch.Put(slice(place), slice(*value));
+      h.digest.add(key, *value);
+      ++h.records;
+      h.size_bytes += key.size() + value->size();
+    } else {
+      batch.Delete(slice(place));
+    }
+  }
+  return static_cast<int64_t>(h.size_bytes - before);
+}
+
 } // namespace harbinger::rocks

@@ -3,9 +3,10 @@
 /// The records of one partition as they are in the database now. Internal, like every rocks_*.hpp.
 
 #include <rocksdb/db.h>
+#include <rocksdb/write_batch.h>
 
-#include "core/ids.hpp"
-#include "store/record_reader.hpp"
+#include "store/partition_head.hpp"
+#include "store/record_overlay.hpp"
 
 namespace harbinger::rocks {
 
@@ -22,5 +23,9 @@ private:
   rocksdb::DB& db_;
   partition_id partition_;
 };
+
+/// Puts the changes into the batch and counts them in the head (digest, records, bytes); by how
+/// many bytes the partition grows.
+int64_t stage_changes(rocksdb::WriteBatch& batch, partition_head& h, const record_changes& changes);
 
 } // namespace harbinger::rocks

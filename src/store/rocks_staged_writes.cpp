@@ -6,6 +6,7 @@
 #include "store/head_codec.hpp"
 #include "store/keys.hpp"
 #include "store/rocks_bridge.hpp"
+#include "store/undo.hpp"
 #include "wire/codec.hpp"
 
 namespace harbinger::rocks {
@@ -63,8 +64,11 @@ result<store_written> staged_writes::apply(const store_write& w) {
   record_overlay records(&group);
   store_written out;
   int64_t grown = 0;
+  auto newest =
+      w.entries.empty() ? h.version.seq : std::max(h.version.seq, w.entries.back().version.seq);
+  auto committed = std::max(h.committed, std::min(w.committed, newest));
   for (auto e = first; e != w.entries.end(); ++e) {
-    auto outcome = append(h, *e, records, grown);
+    auto outcome = append(h, *e, committed, records, grown);
     if (!outcome) return roll_back(outcome.error());
     out.outcomes.push_back(std::move(*outcome));
   }
@@ -72,10 +76,11 @@ result<store_written> staged_writes::apply(const store_write& w) {
     auto more = static_cast<uint64_t>(std::max<int64_t>(growth_ + grown, 0));
     if (auto room = slots_.room_for(more); !room) return roll_back(room.error());
   }
-  h.committed = std::max(h.committed, std::min(w.committed, h.version.seq));
+  h.committed = committed;
   bool lasting = first != w.entries.end() || w.change || h.epoch != current->epoch || w.create;
   if (lasting) {
     durable_ = true;
+    forget_undo(h, current->version.seq);
     batch_.Put(slice(keys::head(w.partition)), slice(encode_head(h)));
   }
   batch_.PopSavePoint();
@@ -98,34 +103,28 @@ result<partition_head> staged_writes::head_of(const store_write& w) {
   return h;
 }
 
-result<entry_outcome> staged_writes::append(partition_head& h, const log_entry& e,
+result<entry_outcome> staged_writes::append(partition_head& h, const log_entry& e, seq_no committed,
                                             record_overlay& records, int64_t& grown) {
   auto effect = effect_of(records, e);
   if (!effect) return tl::unexpected<error>(effect.error());
-  for (const auto& [key, change] : effect->changes) {
-    if (change.before == change.after) continue;
-    auto place = keys::record(h.partition, key);
-    if (const auto& old = change.before) {
-      h.digest.remove(key, *old);
-      --h.records;
-      grown -= static_cast<int64_t>(key.size() + old->size());
-      h.size_bytes -= key.size() + old->size();
-    }
-    if (const auto& value = change.after) {
-      batch_.Put(slice(place), slice(*value));
-      h.digest.add(key, *value);
-      ++h.records;
-      grown += static_cast<int64_t>(key.size() + value->size());
-      h.size_bytes += key.size() + value->size();
-    } else {
-      batch_.Delete(slice(place));
-    }
-  }
+  grown += stage_changes(batch_, h, effect->changes);
+  if (e.version.seq > committed)
+    batch_.Put(slice(keys::entry('u', h.partition, e.version)),
+               slice(encode_undo(effect->changes)));
   records.adopt(std::move(effect->changes));
   batch_.Put(slice(keys::entry('l', h.partition, e.version)), slice(wire::encode(e)));
   h.version = e.version;
   note_epoch(h.history, e.version);
   return std::move(effect->outcome);
+}
+
+/// What is committed is never taken back. `before`: the newest entry before this write.
+void staged_writes::forget_undo(partition_head& h, seq_no before) {
+  for (auto seq = h.undo_start; seq < std::min(h.committed, before);) {
+    ++seq.value;
+    batch_.Delete(slice(keys::entry('u', h.partition, {epoch_at(h.history, seq), seq})));
+  }
+  h.undo_start = h.committed;
 }
 
 result<store_written> staged_writes::roll_back(error why) {

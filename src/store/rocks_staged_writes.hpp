@@ -44,8 +44,10 @@ private:
   };
 
   result<partition_head> head_of(const store_write& w);
-  result<entry_outcome> append(partition_head& h, const log_entry& e, record_overlay& records,
-                               int64_t& grown);
+  /// `committed`: entries after it leave undo information.
+  result<entry_outcome> append(partition_head& h, const log_entry& e, seq_no committed,
+                               record_overlay& records, int64_t& grown);
+  void forget_undo(partition_head& h, seq_no before);
   result<store_written> roll_back(error why);
 
   rocksdb::DB& db_;

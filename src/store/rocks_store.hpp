@@ -45,6 +45,7 @@ public:
                                      const harbinger::digest& expected,
                                      const epoch_history& history, replica_state state) override;
 
+  result<store_rewound> rewind(partition_id partition, const epoch_history& truth) override;
   result<uint64_t> drop(partition_id partition, const epoch_history& truth) override;
   result<std::vector<conflict_entry>> conflicts(size_t entries_max) const override;
   result<void> trim_log(partition_id partition, seq_no keep_from) override;
@@ -59,7 +60,9 @@ private:
   /// batch as lost a conflict; how many of them are new there.
   result<uint64_t> journal_lost(rocksdb::WriteBatch& batch, const partition_head& h,
                                 const epoch_history& truth) const;
-  /// Records and log.
+  /// Puts into the batch, and into the head, that the entries after `fork` never were.
+  result<void> take_back(rocksdb::WriteBatch& batch, partition_head& h, version fork) const;
+  /// Records, log and undo information.
   static void erase_data(rocksdb::WriteBatch& batch, partition_id partition);
 
   partition_store_options options_;

@@ -12,7 +12,8 @@ namespace {
 
 struct job {
   uint64_t id = 0;
-  std::optional<store_write> write; // else a drop
+  store_task what = store_task::write;
+  std::optional<store_write> write; // else a drop or a rewind of
   partition_id partition;
   epoch_history truth;
 };
@@ -47,7 +48,7 @@ struct store_writer::impl {
       std::lock_guard guard(mutex);
       if (jobs.size() >= queued_max) {
         auto why = fail(errc::overloaded, std::to_string(queued_max) + " writes wait");
-        outcomes.push_back({j.id, !j.write, why, why});
+        outcomes.push_back({j.id, j.what, why, why, why});
         refused = outcomes.back();
       } else {
         jobs.push_back(std::move(j));
@@ -60,7 +61,7 @@ struct store_writer::impl {
       wake.notify_one();
   }
 
-  /// The next drop alone, or as many writes as may go together; empty when stopping.
+  /// The next drop or rewind alone, or as many writes as may go together; empty when stopping.
   std::vector<job> next_group() {
     std::unique_lock guard(mutex);
     wake.wait(guard, [&] { return stopping || !jobs.empty(); });
@@ -84,7 +85,13 @@ struct store_writer::impl {
     std::vector<outcome> done;
     if (!group.front().write) {
       auto& j = group.front();
-      done.push_back({j.id, true, fail(errc::cancelled), store->drop(j.partition, j.truth)});
+      auto& out = done.emplace_back();
+      out.id = j.id;
+      out.what = j.what;
+      if (j.what == store_task::drop)
+        out.journalled = store->drop(j.partition, j.truth);
+      else
+        out.rewound = store->rewind(j.partition, j.truth);
       return done;
     }
     std::vector<store_write> writes;
@@ -93,8 +100,10 @@ struct store_writer::impl {
     auto begun = std::chrono::steady_clock::now();
     auto answers = store->write(writes);
     write_ms = to_ms(std::chrono::steady_clock::now() - begun);
-    for (size_t i = 0; i < group.size(); ++i)
-      done.push_back({group[i].id, false, std::move(answers[i]), fail(errc::cancelled)});
+    for (size_t i = 0; i < group.size(); ++i) {
+      done.emplace_back().id = group[i].id;
+      done.back().written = std::move(answers[i]);
+    }
     return done;
   }
 
@@ -129,11 +138,15 @@ store_writer::~store_writer() {
 }
 
 void store_writer::submit(uint64_t id, store_write write) {
-  impl_->submit({id, std::move(write), {}, {}});
+  impl_->submit({id, store_task::write, std::move(write), {}, {}});
 }
 
 void store_writer::submit_drop(uint64_t id, partition_id partition, epoch_history truth) {
-  impl_->submit({id, std::nullopt, partition, std::move(truth)});
+  impl_->submit({id, store_task::drop, std::nullopt, partition, std::move(truth)});
+}
+
+void store_writer::submit_rewind(uint64_t id, partition_id partition, epoch_history truth) {
+  impl_->submit({id, store_task::rewind, std::nullopt, partition, std::move(truth)});
 }
 
 std::vector<store_writer::outcome> store_writer::take_outcomes() {

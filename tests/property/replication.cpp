@@ -166,6 +166,7 @@ struct world {
   }
   void handle(sim_node& n, write_store& a) { n.to_write.push_back(a); }
   void handle(sim_node& n, drop_store& a) { n.to_write.push_back(a); }
+  void handle(sim_node&, rewind_store&) {} // this centre drops instead
   void handle(sim_node& n, read_log& a) {
     std::vector<log_entry> found(n.store.log.begin() + static_cast<long>(a.after.seq.value),
                                  n.store.log.begin() + static_cast<long>(a.up_to.value));

@@ -180,6 +180,57 @@ void one_history(uint64_t seed, std::map<entry_verdict, uint64_t>& verdicts, uin
   repeated += w.repeated;
 }
 
+/// A secondary takes entries of which it learns late, if ever, that they are committed; now and
+/// then another primary wins from some point on.
+void one_life_of_a_secondary(uint64_t seed, uint64_t& undone) {
+  test::temp_dir directory;
+  random_entries entries{std::mt19937_64{seed}};
+  auto store = open(directory.path() + "/secondary");
+  store_write made{part, epoch{1}, true, head_change{}, {}, {}, {}};
+  made.change->role = replica_role::secondary;
+  made.change->state = replica_state::following;
+  BOOST_REQUIRE(store->write_one(made));
+  epoch_history history{{epoch{1}, seq_no{1}}};
+  std::vector<memory_records> states(1); // by sequence number
+  std::vector<version> versions(1);
+  uint64_t committed = 0;
+  for (int round = 0; round < 120; ++round) {
+    auto now = history.back().epoch;
+    store_write w{part, now, false, {}, versions.back(), {}, seq_no{committed}};
+    for (auto n = 1 + entries.pick(3); n > 0; --n) {
+      versions.push_back({now, seq_no{versions.size()}});
+      w.entries.push_back({versions.back(), entries.batch()});
+      states.push_back(states.back());
+      states.back().apply(w.entries.back());
+    }
+    if (entries.pick(3) == 0) committed += entries.pick(versions.size() - committed);
+    if (entries.pick(2) == 0) w.committed = seq_no{committed};
+    BOOST_REQUIRE(store->write_one(w));
+    if (entries.pick(9) == 0) {
+      store.reset();
+      store = open(directory.path() + "/secondary");
+    }
+    if (entries.pick(6) > 0) continue;
+    auto fork = committed + entries.pick(versions.size() - committed);
+    auto lost = versions.size() - 1 - fork;
+    auto truth = history;
+    truth.push_back({epoch{now.value + 1}, seq_no{fork + 1}});
+    auto rewound = store->rewind(part, truth);
+    BOOST_REQUIRE_MESSAGE(rewound.has_value(), (rewound ? "" : to_string(rewound.error())));
+    BOOST_REQUIRE_EQUAL(rewound->undone, lost);
+    undone += lost;
+    versions.resize(fork + 1);
+    states.resize(fork + 1);
+    BOOST_REQUIRE(rewound->head.version == versions.back());
+    BOOST_REQUIRE(rewound->head.digest == states.back().digest());
+    BOOST_REQUIRE(rewound->head.records == states.back().rows.size());
+    BOOST_REQUIRE(store->verify(part).has_value());
+    std::erase_if(truth, [&](const auto& e) { return e.first_seq.value > fork + 1; });
+    history = truth;
+    committed = fork; // all that the winner of an epoch holds
+  }
+}
+
 uint64_t from_environment(const char* name, uint64_t otherwise) {
   auto* text = std::getenv(name);
   return text ? std::strtoull(text, nullptr, 10) : otherwise;
@@ -200,4 +251,14 @@ BOOST_AUTO_TEST_CASE(every_way_to_a_state_comes_to_the_records_of_the_model) {
        {entry_verdict::applied, entry_verdict::condition_failed, entry_verdict::stale_request})
     BOOST_TEST(verdicts[verdict] > 0u);
   BOOST_TEST(repeated > 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_tail_that_is_taken_back_leaves_the_records_of_the_model_at_the_fork_point) {
+  uint64_t undone = 0;
+  auto first = from_environment("HARBINGER_SEED", 1);
+  for (auto seed = first; seed < first + from_environment("HARBINGER_SEEDS", 12); ++seed)
+    BOOST_TEST_CONTEXT("HARBINGER_SEED=" << seed << " HARBINGER_SEEDS=1")
+  one_life_of_a_secondary(seed, undone);
+  std::cout << "taken back " << undone << '\n';
+  BOOST_TEST(undone > 0u);
 }

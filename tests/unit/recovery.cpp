@@ -6,6 +6,7 @@
 #include "catalog/catalog.hpp"
 #include "recovery/recovery_desk.hpp"
 #include "tests/support/random_seed.hpp"
+#include "versions/fork_point.hpp"
 
 using namespace harbinger;
 using namespace harbinger::recovery;
@@ -33,6 +34,7 @@ struct world {
   std::vector<partition_id> wanted;
   std::optional<drill_report> drilled;
   bool caught_up_at_once = true;
+  bool can_rewind = true;
   std::function<void()> before_swap = [] {};
   std::map<std::string, int> sent; ///< by message type
 
@@ -58,6 +60,18 @@ struct world {
     commit(catalog::register_node(catalog, hello));
     for (auto& [id, r] : nodes[name].replicas) hello.replicas.push_back(r);
     if (desk) take(desk->step(hello, now));
+  }
+  bool dropped(partition_id partition) const {
+    return std::any_of(raised.begin(), raised.end(), [&](const raise& r) {
+      return r.kind == "replica_dropped" && r.subject == to_string(partition);
+    });
+  }
+  /// As a node finds its replicas after a start.
+  void restarted(const std::string& name) {
+    for (auto& [id, r] : nodes[name].replicas) {
+      r.role = replica_role::sealed;
+      r.state = replica_state::detached;
+    }
   }
   void restart_centre() {
     commands.clear();
@@ -89,7 +103,10 @@ struct world {
       r.caught_up.clear();
       if (caught_up_at_once)
         for (auto& j : c->joiners)
-          if (nodes[j.node.value].up) r.caught_up.push_back(j.node);
+          if (auto& joiner = nodes[j.node.value]; joiner.up) {
+            joiner.replicas[c->partition].version = r.version; // that is what catching up means
+            r.caught_up.push_back(j.node);
+          }
       return std::optional(r);
     }
     if (auto* s = std::get_if<seal_replica>(&what)) {
@@ -108,6 +125,16 @@ struct world {
       ++sent["drop"];
       node.replicas.erase(d->partition);
       return std::optional<replica_report>{};
+    }
+    if (auto* w = std::get_if<rewind_replica>(&what)) {
+      ++sent["rewind"];
+      auto it = node.replicas.find(w->partition);
+      if (it == node.replicas.end()) return fail(errc::unknown_partition);
+      if (!can_rewind) return fail(errc::log_trimmed);
+      auto& r = it->second;
+      auto fork = fork_point(r.version, {}, w->history);
+      r.version = fork.value_or(version{});
+      return std::optional(r);
     }
     auto& copy = std::get<start_copy>(what);
     ++sent["copy"];
@@ -417,12 +444,81 @@ BOOST_FIXTURE_TEST_CASE(returning_stale_replica_is_dropped_with_the_true_history
   write(id(), 10);
   auto old = row().primary.value;
   nodes[old].replicas[id()].version.seq.value += 5;
+  can_rewind = false;
   lose(old);
   run(500);
   join(old, incarnation{2});
   run(recovery_desk::stray_patience_ms + 3000);
   BOOST_TEST(nodes[old].replicas.count(id()) == 0u);
   BOOST_TEST(events("replica_dropped") >= 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(returning_replica_on_the_true_history_joins_again_instead_of_being_copied,
+                        world) {
+  run(500);
+  write(id(), 10);
+  auto back = secondary();
+  lose(back);
+  run(500);
+  BOOST_TEST(row().sync_set.size() == 1u);
+  for (auto& n : row().sync_set) nodes[n.value].replicas[id()].version.seq.value += 7;
+  restarted(back);
+  join(back, incarnation{2});
+  run(recovery_desk::stray_patience_ms + 3000);
+  BOOST_TEST(row().sync_set.size() == 2u);
+  BOOST_TEST(events("replica_returned") >= 1u);
+  BOOST_TEST(!dropped(id()));
+  BOOST_TEST(sent["rewind"] == 0);
+  BOOST_TEST(sent["copy"] == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(returning_replica_with_a_tail_that_lost_is_rewound_and_joins_again, world) {
+  run(500);
+  write(id(), 10);
+  auto old = row().primary.value;
+  auto fork = nodes[old].replicas[id()].version;
+  nodes[old].replicas[id()].version.seq.value += 5;
+  lose(old);
+  run(500);
+  restarted(old);
+  join(old, incarnation{2});
+  run(recovery_desk::stray_patience_ms + 3000);
+  BOOST_TEST(sent["rewind"] >= 1);
+  BOOST_TEST(nodes[old].replicas[id()].version == fork);
+  BOOST_TEST(row().sync_set.size() == 2u);
+  BOOST_TEST(!dropped(id()));
+}
+
+BOOST_FIXTURE_TEST_CASE(returning_replica_that_can_not_be_caught_up_is_dropped_in_the_end, world) {
+  run(500);
+  write(id(), 10);
+  auto back = secondary();
+  lose(back);
+  run(500);
+  restarted(back);
+  caught_up_at_once = false;
+  join(back, incarnation{2});
+  run(2000);
+  BOOST_TEST(row().joiners.size() == 1u);
+  run(join_patience_ms + recovery_desk::stray_patience_ms + 4000);
+  BOOST_TEST(row().joiners.empty());
+  BOOST_TEST(nodes[back].replicas.count(id()) == 0u);
+  BOOST_TEST(events("replica_returned") == 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(replica_sealed_for_a_newer_epoch_is_not_taken_back,
+                        world) { // it would fence
+  run(500);
+  write(id(), 10);
+  auto back = secondary();
+  lose(back);
+  run(500);
+  restarted(back);
+  nodes[back].replicas[id()].epoch = epoch{row().epoch.value + 1};
+  join(back, incarnation{2});
+  run(2000);
+  BOOST_TEST(row().joiners.empty());
+  BOOST_TEST(events("replica_returned") == 0u);
 }
 
 BOOST_FIXTURE_TEST_CASE(old_replica_in_the_way_of_a_new_copy_is_dropped, world) {

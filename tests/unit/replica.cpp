@@ -227,6 +227,43 @@ BOOST_AUTO_TEST_CASE(holes_and_other_histories_are_told_apart) {
   BOOST_CHECK(host.find(partition)->report(now).state == replica_state::failed);
 }
 
+BOOST_AUTO_TEST_CASE(
+    while_a_tail_is_taken_back_nothing_else_happens_and_then_it_follows_again) { // P4
+  configure(1, 5, replica_role::secondary, {"n9", "n1"});
+  write_all();
+  last = host.append(5, from_primary(1, {}, {v(1, 1), v(1, 2)}), stored, now);
+  write_all();
+  last = host.append(6, from_primary(1, v(1, 2), {v(1, 3)}), stored, now); // its write is under way
+  epoch_history truth{{epoch{1}, seq_no{1}}, {epoch{2}, seq_no{2}}};
+  rewind_replica command{{}, partition, revision{4}, truth};
+  auto late = host.rewind(9, command, stored, now);
+  BOOST_CHECK(std::get<answer_report>(late.at(0)).answer.error().code == errc::stale_epoch);
+  command.revision = revision{6};
+  last = host.rewind(9, command, stored, now);
+  BOOST_REQUIRE_EQUAL(of<answer_append>().size(), 1u);
+  BOOST_CHECK(of<answer_append>()[0].answer.error().code == errc::unavailable);
+  auto task = of<rewind_store>().at(0);
+  BOOST_CHECK(task.truth == truth);
+  last = host.append(7, from_primary(2, v(1, 1), {v(2, 2)}), stored, now);
+  BOOST_CHECK(of<answer_append>().at(0).answer.error().code == errc::unknown_partition);
+  last = host.rewind(10, command, stored, now);
+  BOOST_CHECK(of<answer_report>().at(0).answer.error().code == errc::unavailable);
+  stored.version = v(1, 1);
+  last = host.rewound(task.id, store_rewound{stored, v(1, 1), 2, 2}, now);
+  BOOST_TEST(of<answer_report>().at(0).answer->version == v(1, 1));
+  BOOST_TEST(of<notice>().at(0).kind == "replica_rewound");
+  last = host.append(8, from_primary(2, v(1, 1), {v(2, 2)}), stored, now);
+  write_all();
+  BOOST_TEST(of<answer_append>().at(0).answer->version == v(2, 2));
+}
+
+BOOST_AUTO_TEST_CASE(a_primary_is_not_taken_back) {
+  configure(1, 1, replica_role::primary, {"n1"});
+  write_all();
+  last = host.rewind(9, {{}, partition, revision{6}, {}}, stored, now);
+  BOOST_CHECK(of<answer_report>().at(0).answer.error().code == errc::conflict);
+}
+
 BOOST_AUTO_TEST_CASE(an_old_configuration_changes_nothing) {
   configure(1, 5, replica_role::secondary, {"n9", "n1"});
   write_all();
