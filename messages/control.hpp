@@ -222,6 +222,25 @@ void describe(V& v, drop_replica& m) {
   v("history", m.history);
 }
 
+/// Take back what is not part of `history` (the partition's true one): it goes to the conflict
+/// journal (P4), the records become what they were where the log leaves the history. Reply:
+/// replica_report. conflict, log_trimmed: can not be taken back, only dropped; nothing has changed.
+struct rewind_replica {
+  static constexpr std::string_view wire_name = "replica.rewind";
+  static constexpr size_t max_bytes = control_body_max;
+  harbinger::term term;
+  partition_id partition;
+  harbinger::revision revision;
+  epoch_history history;
+};
+template <class V>
+void describe(V& v, rewind_replica& m) {
+  v("term", m.term);
+  v("partition", m.partition);
+  v("revision", m.revision);
+  v("history", m.history);
+}
+
 /// Make a copy of the partition here. Reply: done as soon as it is begun; progress is in the
 /// reports. The same `copy` id again only replaces the sources; a larger id starts over; a smaller
 /// one is refused with stale_term.

@@ -7,19 +7,33 @@
 
 namespace harbinger {
 
-enum class op_kind : uint8_t { put, erase };
-constexpr auto enum_names(op_kind) { return std::array{"put", "erase"}; }
+enum class op_kind : uint8_t {
+  put,
+  erase,
+  erase_range, ///< every key from `key` on that comes before `value` (empty: all that follow)
+};
+constexpr auto enum_names(op_kind) { return std::array{"put", "erase", "erase_range"}; }
 
 inline constexpr size_t key_bytes_max = 1024;
 inline constexpr size_t value_bytes_max = 1 << 20;
 inline constexpr size_t batch_ops_max = 1024;
-inline constexpr size_t batch_bytes_max = 4 << 20;
+inline constexpr size_t batch_conditions_max = 64;
+inline constexpr size_t batch_bytes_max = 4 << 20; ///< of all keys and values, conditions too
+inline constexpr size_t client_bytes_max = 64;     ///< of a client's name
+/// What the ranges of one batch may remove together; beyond it the batch changes nothing.
+inline constexpr size_t range_records_max = 65'536;
+inline constexpr size_t range_bytes_max = 64 << 20; ///< keys and values
 inline constexpr uint32_t scan_rows_max = 10'000;
+
+/// Keys that begin with a zero byte are the service's own (store/client_sessions.hpp): they are
+/// refused in requests, and scans and ranges pass over them.
+inline constexpr char reserved_key_byte = '\0';
+inline constexpr std::string_view first_user_key{"\x01", 1};
 
 struct record_op {
   op_kind kind = op_kind::put;
-  bytes key;
-  bytes value; ///< empty for erase
+  bytes key;   ///< erase_range: the first key; empty: from the beginning
+  bytes value; ///< empty for erase; erase_range: the end, exclusive; empty: to the end
   friend auto operator<=>(const record_op&, const record_op&) = default;
 };
 template <class V>
@@ -29,30 +43,80 @@ void describe(V& v, record_op& m) {
   v("value", m.value);
 }
 
+enum class condition_kind : uint8_t {
+  absent,  ///< there is no such record
+  present, ///< there is one, whatever its value
+  equals,  ///< there is one with exactly this value
+};
+constexpr auto enum_names(condition_kind) { return std::array{"absent", "present", "equals"}; }
+
+/// What must hold before a batch is applied.
+struct write_condition {
+  condition_kind kind = condition_kind::absent;
+  bytes key;
+  bytes value; ///< empty but for `equals`
+  friend auto operator<=>(const write_condition&, const write_condition&) = default;
+};
+template <class V>
+void describe(V& v, write_condition& m) {
+  v("condition", m.kind);
+  v("key", m.key);
+  v("value", m.value);
+}
+
+/// Writes to one partition, applied whole or not at all: not at all when a condition does not hold,
+/// or when this request of this client was applied before. A client has one batch in flight a
+/// partition; it numbers its requests upwards (gaps are fine) and repeats one with the same number.
+struct write_batch {
+  std::vector<record_op> ops;                   ///< in order
+  std::vector<write_condition> conditions = {}; ///< of the state before the first operation
+  std::string client = {}; ///< a name of its own; empty: a repetition is not recognised
+  uint64_t request = 0;    ///< from 1 on; 0 without a client
+  friend auto operator<=>(const write_batch&, const write_batch&) = default;
+};
+template <class V>
+void describe(V& v, write_batch& m) {
+  v("ops", m.ops);
+  v("conditions", m.conditions);
+  v("client", m.client);
+  v("request", m.request);
+}
+
+/// Keys and values in bytes.
+inline size_t payload_bytes(const write_batch& m) {
+  size_t size = 0;
+  for (const auto& op : m.ops) size += op.key.data.size() + op.value.data.size();
+  for (const auto& c : m.conditions) size += c.key.data.size() + c.value.data.size();
+  return size;
+}
+
 // --- client API ---
 
-/// A batch of writes to one partition, applied whole or not at all. Reply: put_ok, after the whole
-/// sync set has it.
+/// Reply: put_ok, after the whole sync set has the batch; condition_failed with the key in the
+/// detail; stale_request when the client has gone on to a later request; oversize when its ranges
+/// hold too much.
 struct put_request {
   static constexpr std::string_view wire_name = "client.put";
   static constexpr size_t max_bytes = bulk_body_max;
   partition_id partition;
-  std::vector<record_op> ops;
+  write_batch batch;
 };
 template <class V>
 void describe(V& v, put_request& m) {
   v("partition", m.partition);
-  v("ops", m.ops);
+  describe(v, m.batch);
 }
 
 struct put_ok {
   static constexpr std::string_view wire_name = "client.put_ok";
   static constexpr size_t max_bytes = control_body_max;
-  harbinger::version version;
+  harbinger::version version; ///< that the batch got
+  bool repeated = false;      ///< an earlier attempt of the same request was applied, as `version`
 };
 template <class V>
 void describe(V& v, put_ok& m) {
   v("version", m.version);
+  v("repeated", m.repeated);
 }
 
 /// Reply: value_reply. Served by the primary while its lease holds.
@@ -82,7 +146,8 @@ void describe(V& v, value_reply& m) {
   v("version", m.version);
 }
 
-/// Reply: rows_reply with the records from `from` (inclusive) on, in key order.
+/// Reply: rows_reply with the records from `from` (inclusive) on, in key order; reserved keys are
+/// passed over.
 struct scan_request {
   static constexpr std::string_view wire_name = "client.scan";
   static constexpr size_t max_bytes = control_body_max;
@@ -146,16 +211,17 @@ void describe(V& v, node_pong& m) {
 
 // --- replication, primary to secondary (and joiner) ---
 
-/// One committed, or about to be committed, write batch.
+/// One committed, or about to be committed, write batch. What it changes is decided when it is
+/// applied, by every replica alike (store/entry_effect.hpp).
 struct log_entry {
   harbinger::version version;
-  std::vector<record_op> ops;
+  write_batch batch;
   friend auto operator<=>(const log_entry&, const log_entry&) = default;
 };
 template <class V>
 void describe(V& v, log_entry& m) {
   v("version", m.version);
-  v("ops", m.ops);
+  describe(v, m.batch);
 }
 
 /// Append these, which follow directly on `previous`. Empty `entries`: lease renewal and news of

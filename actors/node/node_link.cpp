@@ -52,6 +52,7 @@ result<term> link_command_term(const wire::frame& m) {
   if (m.type == configure_replica::wire_name) return link_term_of<configure_replica>(m);
   if (m.type == seal_replica::wire_name) return link_term_of<seal_replica>(m);
   if (m.type == drop_replica::wire_name) return link_term_of<drop_replica>(m);
+  if (m.type == rewind_replica::wire_name) return link_term_of<rewind_replica>(m);
   if (m.type == start_copy::wire_name) return link_term_of<start_copy>(m);
   if (m.type == replay_log::wire_name) return link_term_of<replay_log>(m);
   if (m.type == probe_node::wire_name) return link_term_of<probe_node>(m);

@@ -132,6 +132,10 @@ void replica_do(replica_self self, rep::drop_store& a) {
   self->state.writer->submit_drop(a.id, a.partition, std::move(a.truth));
 }
 
+void replica_do(replica_self self, rep::rewind_store& a) {
+  self->state.writer->submit_rewind(a.id, a.partition, std::move(a.truth));
+}
+
 void replica_do(replica_self self, rep::read_log& a) {
   auto entries =
       self->state.ctx->node->store->log_after(a.partition, a.after, a.up_to, a.bytes_max);
@@ -150,15 +154,12 @@ void replica_do(replica_self self, rep::answer_append& a) {
 }
 
 void replica_do(replica_self self, rep::answer_put& a) {
-  result<put_ok> answer = fail(errc::internal);
-  if (a.answer)
-    answer = put_ok{*a.answer};
-  else
-    answer = tl::unexpected<error>(a.answer.error());
   counter(self->state.ctx, "harbinger_client_writes_total", "write batches answered",
-          {{"outcome", a.answer ? "ok" : std::string(to_string(a.answer.error().code))}})
+          {{"outcome", !a.answer            ? std::string(to_string(a.answer.error().code))
+                       : a.answer->repeated ? "repeated"
+                                            : "ok"}})
       .Increment();
-  replica_answer_data(self, a.to, answer);
+  replica_answer_data(self, a.to, a.answer);
 }
 
 void replica_do(replica_self self, rep::answer_report& a) {
@@ -205,6 +206,8 @@ wire::frame replica_read(replica_self self, const wire::frame& message) {
   if (message.type == get_request::wire_name) {
     auto ask = wire::decode<get_request>(message.body);
     if (!ask) return wire::make_error(message.id, ask.error());
+    if (!ask->key.data.empty() && ask->key.data.front() == reserved_key_byte)
+      return wire::make_error(message.id, {errc::invalid_argument, "reserved key"});
     auto found = store.get(ask->partition, ask->key.data);
     if (auto ok = s.host->readable(ask->partition, self->clock().now()); !ok)
       return wire::make_error(message.id, ok.error());
@@ -278,6 +281,10 @@ void replica_command(replica_self self, const wire::frame& m) {
   else if (m.type == drop_replica::wire_name)
     replica_command_as<drop_replica>(
         self, m, [&](rep::token to, const auto& c) { return host.drop(to, c, stored(c), now); });
+  else if (m.type == rewind_replica::wire_name)
+    replica_command_as<rewind_replica>(self, m, [&](rep::token to, const auto& c) {
+      return host.rewind(to, c, stored(c), now);
+    });
   else
     tell<node_link_actor>(self, self->state.ctx, names::node_link,
                           send_to_centre{wire::make_error(m.id, {errc::unsupported, m.type})});
@@ -285,9 +292,12 @@ void replica_command(replica_self self, const wire::frame& m) {
 
 void replica_outcomes(replica_self self) {
   auto now = self->clock().now();
-  for (auto& o : self->state.writer->take_outcomes())
-    replica_carry(self, o.dropped ? self->state.host->dropped(o.id, o.journalled, now)
-                                  : self->state.host->written(o.id, o.head, now));
+  auto& host = *self->state.host;
+  for (auto& o : self->state.writer->take_outcomes()) switch (o.what) {
+    case store_task::write: replica_carry(self, host.written(o.id, o.written, now)); break;
+    case store_task::drop: replica_carry(self, host.dropped(o.id, o.journalled, now)); break;
+    case store_task::rewind: replica_carry(self, host.rewound(o.id, o.rewound, now)); break;
+    }
 }
 
 void replica_tick(replica_self self) {
@@ -330,7 +340,7 @@ show_reply replica_show_conflicts(replica_self self) {
   if (!entries) return {tl::unexpected<error>(entries.error())};
   auto rows = nlohmann::json::array();
   for (const auto& e : *entries)
-    rows.push_back({to_string(e.partition), to_string(e.entry.version), e.entry.ops.size()});
+    rows.push_back({to_string(e.partition), to_string(e.entry.version), e.entry.batch.ops.size()});
   nlohmann::json out{{"columns", {"partition", "version", "operations"}}, {"rows", rows}};
   return {out.dump()};
 }

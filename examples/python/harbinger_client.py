@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""harbinger_client.py CENTRAL VOLUME INDEX put KEY VALUE | erase KEY | get KEY | scan [FROM]
+"""harbinger_client.py CENTRAL VOLUME INDEX put KEY VALUE | cas KEY EXPECTED VALUE | erase KEY | get KEY | scan [FROM]
 A client after docs/PROTOCOL.md. CENTRAL is the control endpoint, e.g. tcp://127.0.0.1:7400; INDEX is the partition within
 the volume (Harbinger's own clients take xxh3-64(key) mod the volume's number of partitions)."""
-import sys, time
+import sys, time, uuid
 import msgpack, zmq  # Debian: python3-msgpack, python3-zmq
 
 RETRIED = {"not_primary", "unknown_partition", "lease_expired", "unavailable", "overloaded", "timeout"}
@@ -13,6 +13,7 @@ class HarbingerError(Exception):
 class Client:
     def __init__(self, central):
         self.context, self.central, self.sockets, self.last_id, self.map = zmq.Context(), central, {}, 0, None
+        self.name, self.last_request = uuid.uuid4().hex, 0
 
     def call(self, endpoint, kind, body, timeout_s=1.0):
         if endpoint not in self.sockets:
@@ -20,7 +21,7 @@ class Client:
             self.sockets[endpoint].linger = 0
             self.sockets[endpoint].connect(endpoint)
         socket, self.last_id, until = self.sockets[endpoint], self.last_id + 1, time.monotonic() + timeout_s
-        socket.send_multipart([msgpack.packb(["HB", 1, kind, self.last_id]), msgpack.packb(body)])
+        socket.send_multipart([msgpack.packb(["HB", 2, kind, self.last_id]), msgpack.packb(body)])
         while (left := until - time.monotonic()) > 0 and socket.poll(left * 1000):
             header, reply = (msgpack.unpackb(part) for part in socket.recv_multipart())
             if header[3] not in (self.last_id, 0):
@@ -31,7 +32,7 @@ class Client:
         raise HarbingerError("timeout", f"{endpoint} did not answer {kind}")
 
     def ask_primary(self, volume, index, kind, body, total_s=10.0):
-        until = time.monotonic() + total_s  # a put whose answer was lost runs again: it only says what is to be there
+        until = time.monotonic() + total_s
         while True:
             try:
                 self.map = self.map or self.call(self.central, "map.get", {})
@@ -46,10 +47,19 @@ class Client:
                     raise
                 self.map = time.sleep(0.05)  # None: fetched again
 
-def main(client, volume, index, command, key="", value=""):
+    def put(self, volume, index, op, conditions=()):
+        self.last_request += 1  # one number for all attempts: a put whose answer was lost is not applied again
+        body = {"ops": [op], "conditions": list(conditions), "client": self.name, "request": self.last_request}
+        return self.ask_primary(volume, index, "client.put", body)["version"]
+
+def main(client, volume, index, command, key="", value="", new_value=""):
     if command in ("put", "erase"):
         op = {"op": command, "key": key.encode(), "value": value.encode()}
-        print("version %d:%d" % tuple(client.ask_primary(volume, index, "client.put", {"ops": [op]})["version"]))
+        print("version %d:%d" % tuple(client.put(volume, index, op)))
+    elif command == "cas":
+        op = {"op": "put", "key": key.encode(), "value": new_value.encode()}
+        is_expected = {"condition": "equals", "key": key.encode(), "value": value.encode()}
+        print("version %d:%d" % tuple(client.put(volume, index, op, [is_expected])))
     elif command == "get":
         reply = client.ask_primary(volume, index, "client.get", {"key": key.encode()})
         print(reply["value"].decode() if reply["found"] else "not found")
@@ -59,7 +69,7 @@ def main(client, volume, index, command, key="", value=""):
         print("".join(f"{row['key'].decode()} {row['value'].decode()}\n" for row in page["rows"]), end="")
 
 if __name__ == "__main__":
-    if len(sys.argv) < 5 or sys.argv[4] not in ("put", "erase", "get", "scan"):
+    if len(sys.argv) < 5 or sys.argv[4] not in ("put", "cas", "erase", "get", "scan"):
         sys.exit(__doc__)
     try:
         main(Client(sys.argv[1]), sys.argv[2], int(sys.argv[3]), *sys.argv[4:])

@@ -30,6 +30,16 @@ bool may_have_happened(errc code) {
          || code == errc::io || code == errc::no_space || code == errc::unknown_partition;
 }
 
+/// Whether the service has decided on the write: what earlier attempts came to does not matter.
+bool decided(errc code) { return code == errc::condition_failed || code == errc::oversize; }
+
+/// 128 bits that no other client has, whatever seed the jitter has.
+std::string unique_name() {
+  std::random_device source;
+  auto half = [&] { return hex64(uint64_t{source()} << 32 | source()); };
+  return half() + half();
+}
+
 } // namespace
 
 struct client::impl {
@@ -40,6 +50,8 @@ struct client::impl {
   std::map<partition_id, size_t> places; // in map.partitions
   std::map<std::string, uint64_t> retries;
   std::mt19937_64 random;
+  const std::string name = unique_name();
+  uint64_t last_request = 0;
 
   impl(net::requester c, client_options o)
       : options(o), centre(std::move(c)), random(o.seed != 0 ? o.seed : std::random_device{}()) {}
@@ -95,7 +107,7 @@ struct client::impl {
       } else {
         last = node.error();
       }
-      if (!worth_repeating(last.code)) return give_up(last, unknown);
+      if (!worth_repeating(last.code)) return give_up(last, unknown && !decided(last.code));
       ++retries[std::string(to_string(last.code))];
       wait(pause, until);
       pause = std::min(pause * 2, options.backoff_max);
@@ -196,8 +208,11 @@ result<partition_id> client::partition_of(const std::string& name, std::string_v
   return make_partition_id(row->number, static_cast<uint32_t>(checksum64(key) % row->partitions));
 }
 
-result<version> client::put(partition_id partition, std::vector<record_op> ops) {
-  auto done = impl_->ask<put_ok>(partition, put_request{partition, std::move(ops)}, true);
+result<version> client::put(partition_id partition, std::vector<record_op> ops,
+                            std::vector<write_condition> conditions) {
+  put_request request{partition,
+                      {std::move(ops), std::move(conditions), impl_->name, ++impl_->last_request}};
+  auto done = impl_->ask<put_ok>(partition, request, true);
   if (!done) return tl::unexpected<error>(done.error());
   return done->version;
 }
@@ -214,6 +229,21 @@ result<version> client::erase(const std::string& volume, std::string key) {
   return put(*partition, {record_op{op_kind::erase, {std::move(key)}, {}}});
 }
 
+result<version> client::compare_and_set(const std::string& volume, std::string key,
+                                        std::optional<std::string> expected, std::string value) {
+  auto partition = partition_of(volume, key);
+  if (!partition) return tl::unexpected<error>(partition.error());
+  write_condition condition{expected ? condition_kind::equals : condition_kind::absent,
+                            {key},
+                            {std::move(expected).value_or(std::string{})}};
+  return put(*partition, {record_op{op_kind::put, {std::move(key)}, {std::move(value)}}},
+             {std::move(condition)});
+}
+
+result<version> client::erase_range(partition_id partition, std::string from, std::string to) {
+  return put(partition, {record_op{op_kind::erase_range, {std::move(from)}, {std::move(to)}}});
+}
+
 result<value_reply> client::get(partition_id partition, const std::string& key) {
   return impl_->ask<value_reply>(partition, get_request{partition, {key}}, false);
 }
@@ -227,6 +257,8 @@ result<value_reply> client::get(const std::string& volume, const std::string& ke
 result<rows_reply> client::scan(partition_id partition, const std::string& from, uint32_t limit) {
   return impl_->ask<rows_reply>(partition, scan_request{partition, {from}, limit}, false);
 }
+
+const std::string& client::name() const { return impl_->name; }
 
 const std::map<std::string, uint64_t>& client::retries() const { return impl_->retries; }
 

@@ -25,9 +25,11 @@ struct client_options {
   uint64_t seed = 0; ///< of the jitter; 0: from the system
 };
 
-/// Writes are applied at least once: an attempt without an answer is repeated. A write that fails
-/// with errc::timeout and a detail that begins with "outcome unknown" may or may not have taken
-/// effect; one that fails otherwise has not. Reads are safe to repeat.
+/// Writes are applied once, however often they are repeated: each client has a name of its own and
+/// numbers its requests (write_batch). A write that fails with errc::timeout and a detail that
+/// begins with "outcome unknown" has taken effect or not, but will not any more once a later write
+/// of this client to the same partition has an answer; one that fails otherwise has not.
+/// condition_failed (the key in the detail) changes nothing. Reads are safe to repeat.
 class client {
 public:
   /// `central` is the centre's control endpoint. Fetches the partition map: timeout when nobody
@@ -47,11 +49,21 @@ public:
 
   result<version> put(const std::string& volume, std::string key, std::string value);
   result<version> erase(const std::string& volume, std::string key);
-  result<version> put(partition_id partition, std::vector<record_op> ops);
+  /// Whole or not at all; not at all when a condition does not hold: condition_failed.
+  result<version> put(partition_id partition, std::vector<record_op> ops,
+                      std::vector<write_condition> conditions = {});
+  /// Nothing `expected`: only if there is no such record. condition_failed otherwise.
+  result<version> compare_and_set(const std::string& volume, std::string key,
+                                  std::optional<std::string> expected, std::string value);
+  /// Every record with from <= key < to (empty: to the end) of the partition, at once; oversize
+  /// when that is more than range_records_max or range_bytes_max.
+  result<version> erase_range(partition_id partition, std::string from, std::string to);
   result<value_reply> get(const std::string& volume, const std::string& key);
   result<value_reply> get(partition_id partition, const std::string& key);
   result<rows_reply> scan(partition_id partition, const std::string& from, uint32_t limit);
 
+  /// The name it numbers its requests under.
+  const std::string& name() const;
   /// Repetitions so far, by reason: what a load generator reports.
   const std::map<std::string, uint64_t>& retries() const;
 

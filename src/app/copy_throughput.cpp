@@ -221,7 +221,7 @@ result<void> fill_for_copy(partition_store& store, const copy_fill& fill) {
          size += fill.value_bytes, done += fill.value_bytes) {
       char name[32];
       std::snprintf(name, sizeof name, "key/%012llu", static_cast<unsigned long long>(key++));
-      entry.ops.push_back(
+      entry.batch.ops.push_back(
           {op_kind::put, bytes{name}, bytes{random_value(fill.value_bytes, engine)}});
     }
     store_write item;

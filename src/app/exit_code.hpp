@@ -30,6 +30,7 @@ constexpr exit_code exit_code_of(errc code) {
   case errc::unknown_partition:
   case errc::not_found:
   case errc::no_candidate:
+  case errc::condition_failed:
   case errc::conflict: return exit_code::refused;
   default: return exit_code::failure;
   }

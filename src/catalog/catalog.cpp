@@ -47,7 +47,9 @@ result<void> check_members(const catalog_view& view, const partition_row& now,
   if (!sorted_unique(next.joiners)) return broken(next, "joiners must be sorted and unique");
   for (auto& id : next.joiners) {
     bool was_behind = next.epoch > now.epoch && holds(now.sync_set, id);
-    if (!copy_on(next, id) && !holds(now.joiners, id) && !was_behind)
+    bool is_back = next.epoch == now.epoch
+                   && next.sync_set.size() + next.joiners.size() <= next.replicas_wanted;
+    if (!copy_on(next, id) && !holds(now.joiners, id) && !was_behind && !is_back)
       return broken(next, "joiner " + id.value + " is no copy");
     if (holds(next.sync_set, id))
       return broken(next, id.value + " is a joiner and in the sync_set");

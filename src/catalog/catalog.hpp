@@ -27,7 +27,8 @@ inline constexpr uint32_t replicas_max = 5;
 ///  unavailable) 3 every node named exists in the catalog 4 copies are sorted by node, unique, not
 ///  in the sync set; the copy id on a node never falls 5 joiners are sorted, unique, not in the
 ///  sync set, and each is a copy on its way in, or was a joiner before, or with a
-///    new epoch was a sync member that is behind
+///    new epoch was a sync member that is behind, or within one epoch comes back while sync set
+///    and joiners together are no more than wanted (what it holds, the primary finds out)
 ///  6 the epoch never falls; another primary, or another life of the primary, needs a larger epoch
 ///  7 the history grows by exactly one entry with the epoch (oldest dropped beyond 64), else it is
 ///  unchanged;

@@ -5,12 +5,13 @@
 namespace harbinger {
 namespace {
 constexpr std::array names{
-    "internal",     "malformed",         "oversize",     "unsupported",   "invalid_argument",
-    "unknown_node", "unknown_partition", "not_primary",  "not_found",     "stale_epoch",
-    "stale_term",   "conflict",          "gap",          "diverged",      "log_trimmed",
-    "checksum",     "no_space",          "io",           "in_use",        "overloaded",
-    "timeout",      "unavailable",       "no_candidate", "lease_expired", "cancelled"};
-static_assert(names.size() == static_cast<size_t>(errc::cancelled) + 1);
+    "internal",         "malformed",         "oversize",     "unsupported",   "invalid_argument",
+    "unknown_node",     "unknown_partition", "not_primary",  "not_found",     "stale_epoch",
+    "stale_term",       "conflict",          "gap",          "diverged",      "log_trimmed",
+    "checksum",         "no_space",          "io",           "in_use",        "overloaded",
+    "timeout",          "unavailable",       "no_candidate", "lease_expired", "cancelled",
+    "condition_failed", "stale_request"};
+static_assert(names.size() == static_cast<size_t>(errc::stale_request) + 1);
 } // namespace
 
 std::string_view to_string(errc code) {

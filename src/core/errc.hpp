@@ -34,6 +34,8 @@ enum class errc : uint8_t {
   no_candidate,      ///< placement excluded every node
   lease_expired,     ///< the primary can not prove that it still is; read elsewhere or later
   cancelled,         ///< the request was withdrawn, or its actor ended
+  condition_failed,  ///< a write's condition does not hold: nothing was changed
+  stale_request,     ///< the client has sent a later request since: this one is not applied
 };
 
 /// The stable name, e.g. "stale_epoch".

@@ -7,8 +7,7 @@ namespace {
 
 size_t payload_bytes(const std::vector<log_entry>& entries) {
   size_t sum = 0;
-  for (const auto& entry : entries)
-    for (const auto& op : entry.ops) sum += op.key.data.size() + op.value.data.size();
+  for (const auto& entry : entries) sum += payload_bytes(entry.batch);
   return sum;
 }
 

@@ -196,6 +196,9 @@ actions recovery_desk::step(const command_ended& ended, time_point now) {
     strays_.erase({op.node, op.partition});
     if (drill_) drill_->dropped(op.partition);
     break;
+  case operation::kind::rewind:
+    rewind_ended(op.node, w, ended.reply ? nullptr : &ended.reply.error());
+    break;
   case operation::kind::copy:
     if (!drill_) break;
     if (ended.reply)

@@ -27,7 +27,8 @@ namespace harbinger::recovery {
 
 // --- what to do ---
 
-using command = std::variant<configure_replica, seal_replica, drop_replica, start_copy, replay_log>;
+using command = std::variant<configure_replica, seal_replica, drop_replica, rewind_replica,
+                             start_copy, replay_log>;
 /// Send to the node; answer with command_ended. The term is filled in.
 struct send_command {
   uint64_t op = 0;
@@ -152,6 +153,8 @@ private:
     std::map<node_id, time_point> joining_since;
     epoch refused; ///< the primary said that it can not go on in this epoch
     time_point want_not_before{};
+    std::set<node_id> rewinding;
+    std::map<node_id, incarnation> turned_away; ///< came back in that life, could not be caught up
     bool announced_unavailable = false;
     bool stuck = false; ///< nobody answers: takes no place among those under recovery
     bool was_available = false;
@@ -166,7 +169,7 @@ private:
     partition_id partition;
     node_id node;
     incarnation life;
-    enum class kind : uint8_t { seal, configure, drop, copy, swap, replay } what;
+    enum class kind : uint8_t { seal, configure, drop, rewind, copy, swap, replay } what;
     harbinger::revision revision; ///< configure
   };
   struct rebuild {
@@ -186,6 +189,12 @@ private:
                     actions& out);
   void swap(work& w, partition_row row, harbinger::revision expected, std::string why,
             actions& out);
+
+  // recovery_returning.cpp
+  bool take_back(const partition_row& row, const node_id& id, const replica_report& report,
+                 bool digest_differs, time_point now, actions& out);
+  void note_turned_away(const partition_row& row, const partition_row& next, work& w);
+  void rewind_ended(const node_id& id, work& w, const error* why);
 
   // recovery_steps.cpp, escalation_steps.cpp
   void work_off(time_point now, actions& out);

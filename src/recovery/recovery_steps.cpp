@@ -206,6 +206,7 @@ bool recovery_desk::repair_row(const partition_row& row, work& w, time_point now
   if (gave_up) w.escalate_not_before = now + milliseconds(escalation_rest_ms);
   if (gave_up) w.escalation_reason.clear();
   if (escalating(row)) add_reason(w.escalation_reason, joined(wanted.reasons));
+  note_turned_away(row, wanted.row, w);
   swap(w, std::move(wanted.row), row.revision, joined(wanted.reasons), out);
   return true;
 }
@@ -282,6 +283,7 @@ void recovery_desk::drop_strays(time_point now, actions& out) {
       if (!row || !is_stray(*row, id, entry.report) || (drill_ && drill_->owns(partition)))
         continue;
       if (!available(*row, here)) continue;
+      if (take_back(*row, id, entry.report, entry.digest_differs, now, out)) continue;
       present.insert({id, partition});
       auto& s = strays_.try_emplace({id, partition}, stray{now}).first->second;
       bool ripe = now - s.since >= milliseconds(stray_patience_ms) && now >= s.not_before;

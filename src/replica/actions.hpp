@@ -28,6 +28,12 @@ struct drop_store {
   partition_id partition;
   epoch_history truth;
 };
+/// Take back what is not part of `truth`; then event `rewound`.
+struct rewind_store {
+  uint64_t id = 0;
+  partition_id partition;
+  epoch_history truth;
+};
 /// Read the log for a member that is behind; then event `log_read`.
 struct read_log {
   partition_id partition;
@@ -48,7 +54,7 @@ struct answer_append {
 };
 struct answer_put {
   token to = 0;
-  result<version> answer;
+  result<put_ok> answer;
 };
 struct answer_report {
   token to = 0;
@@ -67,8 +73,9 @@ struct notice {
   std::string text;
 };
 
-using action = std::variant<write_store, drop_store, read_log, send_append, answer_append,
-                            answer_put, answer_report, answer_drop, report_now, notice>;
+using action =
+    std::variant<write_store, drop_store, rewind_store, read_log, send_append, answer_append,
+                 answer_put, answer_report, answer_drop, report_now, notice>;
 using actions = std::vector<action>;
 
 struct limits {

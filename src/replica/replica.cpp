@@ -41,17 +41,17 @@ uint64_t replica::write(store_write item, pending_write pending, actions& out) {
   return id;
 }
 
-void replica::written(uint64_t id, const result<partition_head>& head, time_point now,
+void replica::written(uint64_t id, const result<store_written>& answer, time_point now,
                       actions& out) {
   auto it = writes_.find(id);
   if (it == writes_.end()) return;
   auto pending = std::move(it->second);
   writes_.erase(it);
-  if (!head) {
-    write_failed(pending, head.error(), now, out);
+  if (!answer) {
+    write_failed(pending, answer.error(), now, out);
     return;
   }
-  head_ = *head;
+  head_ = answer->head;
   exists_ = true;
   switch (pending.why) {
   case pending_write::purpose::append:
@@ -59,7 +59,7 @@ void replica::written(uint64_t id, const result<partition_head>& head, time_poin
       out.push_back(
           answer_append{*pending.asker, append_ok{head_.partition, pending.sender, head_.version}});
     break;
-  case pending_write::purpose::commit: committed(out); break;
+  case pending_write::purpose::commit: committed(answer->outcomes, out); break;
   case pending_write::purpose::change:
     if (pending.sealing) {
       sealed_answers_.push_back({*pending.asker, last_append_ + common_.bounds.lease});

@@ -5,10 +5,10 @@
 ///
 /// As primary it gives each client batch the next sequence number, has it made durable by every
 /// other member of the sync set (and by joiners that have caught up), commits it to its own store,
-/// and only then answers. It proposes nothing before every member has once answered in this
-/// configuration, and never goes on in an epoch that an earlier life of the process was primary of
-/// (proposal_memory.hpp). As a member it makes what it is sent durable before it acknowledges, and
-/// refuses older epochs.
+/// and only then answers, with what the entry's effect came to (store/entry_effect.hpp). It
+/// proposes nothing before every member has once answered in this configuration, and never goes on
+/// in an epoch that an earlier life of the process was primary of (proposal_memory.hpp). As a
+/// member it makes what it is sent durable before it acknowledges, and refuses older epochs.
 ///
 /// Pure: time is an argument, effects are actions. Owned by replica_host.
 
@@ -18,6 +18,7 @@
 
 #include "replica/actions.hpp"
 #include "replica/proposal_memory.hpp"
+#include "store/store_written.hpp"
 
 namespace harbinger::replication {
 
@@ -37,7 +38,7 @@ public:
   replica(partition_head head, shared& common, time_point now, bool exists = true);
 
   // --- client ---
-  void put(token from, std::vector<record_op> ops, time_point now, actions& out);
+  void put(token from, write_batch batch, time_point now, actions& out);
   /// not_primary or lease_expired. Ask after reading: then what was read was current while it was
   /// read.
   result<void> readable(time_point now) const;
@@ -50,7 +51,7 @@ public:
                        actions& out);
   void log_read(const node_id& member, version after, result<std::vector<log_entry>> entries,
                 time_point now, actions& out);
-  void written(uint64_t write, const result<partition_head>& head, time_point now, actions& out);
+  void written(uint64_t write, const result<store_written>& answer, time_point now, actions& out);
 
   // --- centre ---
   void configure(token from, const configure_replica& command, time_point now, actions& out);
@@ -82,7 +83,7 @@ private:
   };
   struct waiting_put {
     token client;
-    std::vector<record_op> ops;
+    write_batch batch;
     time_point since;
   };
   struct outstanding {
@@ -136,7 +137,7 @@ private:
   void pump_member(const node_id& id, member& m, time_point now, actions& out);
   void send(member& m, version previous, std::vector<log_entry> entries, time_point now,
             actions& out);
-  void committed(actions& out);
+  void committed(const std::vector<entry_outcome>& outcomes, actions& out);
   void quiet(member& m);
   void acknowledged(member& m, const outstanding& sent, version durable, actions& out);
   void refused(const node_id& id, member& m, const error& why, time_point now, actions& out);

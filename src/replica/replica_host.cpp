@@ -13,9 +13,14 @@ void replica_host::load(const std::vector<partition_head>& heads, time_point now
       replicas_[head.partition] = std::make_unique<replica>(head, common_, now);
 }
 
+bool replica_host::busy(partition_id partition) const {
+  auto of_it = [&](const auto& task) { return task.second.partition == partition; };
+  return std::any_of(drops_.begin(), drops_.end(), of_it)
+         || std::any_of(rewinds_.begin(), rewinds_.end(), of_it);
+}
+
 replica* replica_host::get(partition_id partition, const stored& head, time_point now) {
-  for (const auto& [id, d] : drops_)
-    if (d.partition == partition) return nullptr;
+  if (busy(partition)) return nullptr;
   auto it = replicas_.find(partition);
   if (it != replicas_.end()) {
     // A copy can vanish, or be begun anew, without the host.
@@ -42,7 +47,7 @@ actions replica_host::put(token from, put_request request, time_point now) {
   if (it == replicas_.end())
     out.push_back(answer_put{from, fail(errc::unknown_partition, to_string(request.partition))});
   else
-    it->second->put(from, std::move(request.ops), now, out);
+    it->second->put(from, std::move(request.batch), now, out);
   return out;
 }
 
@@ -80,13 +85,13 @@ actions replica_host::log_read(partition_id partition, const node_id& member, ve
   return out;
 }
 
-actions replica_host::written(uint64_t id, const result<partition_head>& head, time_point now) {
+actions replica_host::written(uint64_t id, const result<store_written>& answer, time_point now) {
   actions out;
   auto node = common_.writes.extract(id);
   if (node.empty()) return out;
   auto it = replicas_.find(node.mapped());
   if (it == replicas_.end()) return out;
-  it->second->written(id, head, now, out);
+  it->second->written(id, answer, now, out);
   if (!it->second->exists()) replicas_.erase(it); // could not be created
   return out;
 }
@@ -100,12 +105,10 @@ actions replica_host::configure(token from, const configure_replica& command, co
         answer_report{from, fail(errc::stale_epoch, "its records are damaged: " + *known)});
     return out;
   }
-  bool dropping = std::any_of(drops_.begin(), drops_.end(), [&](const auto& d) {
-    return d.second.partition == command.partition;
-  });
   // Only in its first epoch is a partition made empty: later it has a past, and who does not hold
   // it can not take part.
-  if (!r && !dropping && command.epoch.value <= 1 && command.role != replica_role::copy) {
+  if (!r && !busy(command.partition) && command.epoch.value <= 1
+      && command.role != replica_role::copy) {
     partition_head empty;
     empty.partition = command.partition;
     empty.role = replica_role::secondary;
@@ -145,11 +148,8 @@ actions replica_host::drop(token from, const drop_replica& command, const stored
   actions out;
   auto* r = get(command.partition, head, now);
   if (!r) {
-    bool dropping = std::any_of(drops_.begin(), drops_.end(), [&](const auto& d) {
-      return d.second.partition == command.partition;
-    });
-    if (dropping)
-      out.push_back(answer_drop{from, fail(errc::unavailable, "is being dropped")});
+    if (busy(command.partition))
+      out.push_back(answer_drop{from, fail(errc::unavailable, "is being dropped or rewound")});
     else
       out.push_back(answer_drop{from, uint64_t{0}});
     return out;
@@ -163,7 +163,7 @@ actions replica_host::drop(token from, const drop_replica& command, const stored
   r->abandon({errc::unknown_partition, "dropped"}, out);
   replicas_.erase(command.partition);
   auto id = ++common_.last_id;
-  drops_.emplace(id, pending_drop{command.partition, from});
+  drops_.emplace(id, pending_task{command.partition, from});
   out.push_back(drop_store{id, command.partition, command.history});
   return out;
 }
@@ -177,6 +177,51 @@ actions replica_host::dropped(uint64_t id, const result<uint64_t>& journalled, t
     out.push_back(notice{"conflict_journalled", node.mapped().partition,
                          std::to_string(*journalled)
                              + " entries are not part of the true history and were kept aside"});
+  out.push_back(report_now{});
+  return out;
+}
+
+actions replica_host::rewind(token from, const rewind_replica& command, const stored& head,
+                             time_point now) {
+  actions out;
+  auto refuse = [&](errc code, std::string detail) {
+    out.push_back(answer_report{from, fail(code, std::move(detail))});
+  };
+  auto* r = get(command.partition, head, now);
+  if (!r && busy(command.partition))
+    refuse(errc::unavailable, "is being dropped or rewound");
+  else if (!r)
+    refuse(errc::unknown_partition, to_string(command.partition));
+  else if (r->revision() > command.revision)
+    refuse(errc::stale_epoch, "configured by revision " + std::to_string(r->revision().value));
+  else if (r->role() == replica_role::primary)
+    refuse(errc::conflict, "is primary");
+  if (!out.empty()) return out;
+  r->abandon({errc::unavailable, "a tail is being taken back"}, out);
+  replicas_.erase(command.partition);
+  auto id = ++common_.last_id;
+  rewinds_.emplace(id, pending_task{command.partition, from});
+  out.push_back(rewind_store{id, command.partition, command.history});
+  return out;
+}
+
+actions replica_host::rewound(uint64_t id, const result<store_rewound>& outcome, time_point now) {
+  actions out;
+  auto node = rewinds_.extract(id);
+  if (node.empty()) return out;
+  const auto& task = node.mapped();
+  if (!outcome) {
+    out.push_back(answer_report{task.from, tl::unexpected<error>(outcome.error())});
+    return out;
+  }
+  auto* r = get(task.partition, outcome->head, now);
+  out.push_back(answer_report{task.from, r->report(now)});
+  if (outcome->undone > 0)
+    out.push_back(notice{"replica_rewound", task.partition,
+                         std::to_string(outcome->undone) + " entries after "
+                             + to_string(outcome->fork) + " lost a failover and were taken back; "
+                             + std::to_string(outcome->journalled)
+                             + " of them were put into the conflict journal"});
   out.push_back(report_now{});
   return out;
 }

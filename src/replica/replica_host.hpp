@@ -34,8 +34,9 @@ public:
   actions append_answered(uint64_t request, const result<append_ok>& answer, time_point now);
   actions log_read(partition_id partition, const node_id& member, version after,
                    result<std::vector<log_entry>> entries, time_point now);
-  actions written(uint64_t id, const result<partition_head>& head, time_point now);
+  actions written(uint64_t id, const result<store_written>& answer, time_point now);
   actions dropped(uint64_t id, const result<uint64_t>& journalled, time_point now);
+  actions rewound(uint64_t id, const result<store_rewound>& outcome, time_point now);
   actions configure(token from, const configure_replica& command, const stored& head,
                     time_point now, const damage& known = {});
   actions seal(token from, const seal_replica& command, const stored& head, time_point now,
@@ -45,6 +46,7 @@ public:
   actions give_up(partition_id partition, const std::string& why, const stored& head,
                   time_point now);
   actions drop(token from, const drop_replica& command, const stored& head, time_point now);
+  actions rewind(token from, const rewind_replica& command, const stored& head, time_point now);
   actions tick(time_point now);
 
   /// Whether a client may be told what was read before `now`: unknown_partition, not_primary,
@@ -56,15 +58,16 @@ public:
   const replica* find(partition_id partition) const;
 
 private:
-  struct pending_drop {
+  struct pending_task {
     partition_id partition;
     token from = 0;
   };
+  bool busy(partition_id partition) const;
   replica* get(partition_id partition, const stored& head, time_point now);
 
   shared common_;
   std::map<partition_id, std::unique_ptr<replica>> replicas_;
-  std::map<uint64_t, pending_drop> drops_;
+  std::map<uint64_t, pending_task> drops_, rewinds_; ///< nothing else is done with these partitions
 };
 
 } // namespace harbinger::replication

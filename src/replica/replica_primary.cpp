@@ -4,33 +4,14 @@
 #include <charconv>
 #include <set>
 
+#include "core/ensure.hpp"
+#include "replica/check_batch.hpp"
+
 namespace harbinger::replication {
 namespace {
 
-result<void> check_ops(const std::vector<record_op>& ops) {
-  if (ops.empty()) return fail(errc::invalid_argument, "no operations");
-  if (ops.size() > batch_ops_max)
-    return fail(errc::oversize, "more than " + std::to_string(batch_ops_max) + " operations");
-  size_t size = 0;
-  for (const auto& op : ops) {
-    if (op.key.data.empty()) return fail(errc::invalid_argument, "empty key");
-    if (op.key.data.size() > key_bytes_max)
-      return fail(errc::oversize, "key over " + std::to_string(key_bytes_max) + " bytes");
-    if (op.value.data.size() > value_bytes_max)
-      return fail(errc::oversize, "value over " + std::to_string(value_bytes_max) + " bytes");
-    if (op.kind == op_kind::erase && !op.value.data.empty())
-      return fail(errc::invalid_argument, "erase with a value");
-    size += op.key.data.size() + op.value.data.size();
-  }
-  if (size > batch_bytes_max)
-    return fail(errc::oversize, "batch over " + std::to_string(batch_bytes_max) + " bytes");
-  return {};
-}
-
 size_t size_of(const log_entry& e) {
-  size_t size = 32;
-  for (const auto& op : e.ops) size += op.key.data.size() + op.value.data.size() + 32;
-  return size;
+  return payload_bytes(e.batch) + 32 * (1 + e.batch.ops.size() + e.batch.conditions.size());
 }
 
 std::optional<version> parse_version(std::string_view text) {
@@ -83,18 +64,18 @@ void replica::set_members(const configure_replica& command, time_point now) {
   common_.memory.keep_caught_up(head_.partition, std::move(caught_up));
 }
 
-void replica::put(token from, std::vector<record_op> ops, time_point now, actions& out) {
+void replica::put(token from, write_batch batch, time_point now, actions& out) {
   auto refuse = [&](error why) {
     out.push_back(answer_put{from, tl::unexpected<error>(std::move(why))});
   };
-  if (auto ok = check_ops(ops); !ok) return refuse(ok.error());
+  if (auto ok = check_batch(batch); !ok) return refuse(ok.error());
   if (role() != replica_role::primary)
     return refuse({errc::not_primary, std::string(name_of(role()))});
   if (store_error_) return refuse(*store_error_);
   if (auto full = member_full()) return refuse(*full);
   if (waiting_.size() >= common_.bounds.queued_max)
     return refuse({errc::overloaded, std::to_string(waiting_.size()) + " batches wait"});
-  waiting_.push_back({from, std::move(ops), now});
+  waiting_.push_back({from, std::move(batch), now});
   propose(now, out);
 }
 
@@ -117,7 +98,7 @@ bool replica::ready() const {
 void replica::propose(time_point now, actions& out) {
   while (ready() && !waiting_.empty() && proposals_.size() < common_.bounds.in_flight_max) {
     auto& w = waiting_.front();
-    log_entry entry{{epoch_, seq_no{tail().seq.value + 1}}, std::move(w.ops)};
+    log_entry entry{{epoch_, seq_no{tail().seq.value + 1}}, std::move(w.batch)};
     common_.memory.remember(head_.partition, entry);
     proposals_.push_back({std::move(entry), w.client, false});
     waiting_.pop_front();
@@ -150,12 +131,17 @@ void replica::advance(time_point, actions& out) {
   write(std::move(item), std::move(pending), out);
 }
 
-void replica::committed(actions& out) {
+void replica::committed(const std::vector<entry_outcome>& outcomes, actions& out) {
   while (!proposals_.empty() && proposals_.front().entry.version <= head_.version) {
     auto& p = proposals_.front();
-    if (p.client) out.push_back(answer_put{*p.client, p.entry.version});
     auto size = static_cast<double>(size_of(p.entry));
     batch_bytes_ += (size - batch_bytes_) * (commits_ == 0 ? 1.0 : batch_bytes_weight);
+    if (p.client) { // an entry without an outcome was in already, and its client has an answer
+      auto outcome = std::find_if(outcomes.begin(), outcomes.end(),
+                                  [&](const auto& o) { return o.entry == p.entry.version; });
+      ENSURE(outcome != outcomes.end());
+      out.push_back(answer_put{*p.client, answer_of(*outcome)});
+    }
     proposals_.pop_front();
     ++commits_;
   }

@@ -1,6 +1,12 @@
 #include "store/bucket_truth.hpp"
 
 namespace harbinger {
+namespace {
+
+/// Where the sessions of clients are.
+const key_range reserved{std::string(1, '\0'), std::string(1, '\1')};
+
+} // namespace
 
 bucket_truth::bucket_truth(bucket_set buckets, const std::vector<record_row>& rows)
     : buckets_(buckets) {
@@ -9,10 +15,28 @@ bucket_truth::bucket_truth(bucket_set buckets, const std::vector<record_row>& ro
 }
 
 void bucket_truth::apply(const log_entry& entry) {
-  for (const auto& op : entry.ops) {
+  if (!decided_alone(entry)) {
+    for (const auto& op : entry.batch.ops) {
+      bool range = op.kind == op_kind::erase_range;
+      if (range)
+        open_.push_back({op.key.data, op.value.data});
+      else if (concerns(op.key.data))
+        open_.push_back({op.key.data, op.key.data + '\0'});
+    }
+    if (!entry.batch.client.empty() && (open_.empty() || open_.front().from != reserved.from))
+      open_.insert(open_.begin(), reserved); // one request may end the sessions of others
+    return;
+  }
+  for (const auto& op : entry.batch.ops) {
     each_touched(op, rows_, [&](auto row) { erase(row); });
     if (op.kind == op_kind::put && concerns(op.key.data)) put(op.key.data, op.value.data);
   }
+}
+
+void bucket_truth::settle(const std::string& key, const std::optional<std::string>& value) {
+  if (!concerns(key)) return;
+  if (auto old = rows_.find(key); old != rows_.end()) erase(old);
+  if (value) put(key, *value);
 }
 
 void bucket_truth::put(const std::string& key, const std::string& value) {

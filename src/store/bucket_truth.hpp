@@ -3,7 +3,9 @@
 /// What some buckets of a partition must hold: rows from elsewhere, brought up to date with one's
 /// own log. Pure.
 
+#include <algorithm>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,16 +23,34 @@ void each_touched(const record_op& op, Map& rows, F f) {
 }
 template <class Map, class F>
 void each_touched(const log_entry& entry, Map& rows, F f) {
-  for (const auto& op : entry.ops) each_touched(op, rows, f);
+  for (const auto& op : entry.batch.ops) each_touched(op, rows, f);
 }
+
+/// Whether what an entry does to some buckets can be told from them alone: it has no conditions, no
+/// client (it might be a repetition) and no ranges (which may be too large).
+inline bool decided_alone(const log_entry& entry) {
+  return entry.batch.conditions.empty() && entry.batch.client.empty()
+         && std::none_of(entry.batch.ops.begin(), entry.batch.ops.end(),
+                         [](const record_op& op) { return op.kind == op_kind::erase_range; });
+}
+
+/// Half-open; an empty end: to the last key.
+struct key_range {
+  std::string from, to;
+};
 
 class bucket_truth {
 public:
   /// Rows of other buckets are passed over.
   bucket_truth(bucket_set buckets, const std::vector<record_row>& rows);
 
-  /// The next entry of the log after the rows' version.
+  /// The next entry of the log after the rows' version. What it does to the records it concerns may
+  /// depend on other buckets; then these records are open: only who applied the entry knows them.
   void apply(const log_entry& entry);
+  /// Records of these buckets that are open.
+  const std::vector<key_range>& open() const { return open_; }
+  /// An open record is this; nothing: it is not there.
+  void settle(const std::string& key, const std::optional<std::string>& value);
 
   const std::map<std::string, std::string>& rows() const { return rows_; }
   /// Of the rows as they are now; other buckets: zero.
@@ -46,6 +66,7 @@ private:
   std::map<std::string, std::string> rows_;
   harbinger::digest sums_;
   uint64_t size_bytes_ = 0;
+  std::vector<key_range> open_;
 };
 
 } // namespace harbinger

@@ -5,7 +5,7 @@
 namespace harbinger {
 namespace {
 
-constexpr char format = 1;
+constexpr char format = 2; // 2: log entries have conditions and clients
 
 struct writer {
   std::string out;
@@ -52,6 +52,7 @@ std::string encode_head(const partition_head& h) {
   w.number(h.epoch.value);
   w.number(h.revision.value);
   w.number(h.committed.value);
+  w.number(h.undo_start.value);
   for (auto sum : h.digest.sums()) w.number(sum);
   w.number(h.records);
   w.number(h.size_bytes);
@@ -89,6 +90,7 @@ result<partition_head> decode_head(partition_id partition, std::string_view byte
   h.epoch.value = r.number();
   h.revision.value = r.number();
   h.committed.value = r.number();
+  h.undo_start.value = r.number();
   std::array<uint64_t, digest::buckets> sums{};
   for (auto& sum : sums) sum = r.number();
   h.digest = digest::from_sums(sums);

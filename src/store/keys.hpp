@@ -4,6 +4,7 @@
 ///   'd' pid key        a record
 ///   'h' pid            the head (head_codec.hpp)
 ///   'l' pid epoch seq  a log entry
+///   'u' pid epoch seq  what an entry of the log overwrote, while it is not known to be committed
 ///   'c' pid epoch seq  an entry that lost a conflict
 
 #include <cstdint>

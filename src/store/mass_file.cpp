@@ -13,7 +13,7 @@
 namespace harbinger {
 namespace {
 
-constexpr std::string_view magic = "HBMASS01";
+constexpr std::string_view magic = "HBMASS02";
 constexpr std::string_view trailer_word = "END:"; // no msgpack map or array begins with 'E'
 constexpr size_t block_head_bytes = 12;
 constexpr size_t write_buffer_bytes = 1 << 20;

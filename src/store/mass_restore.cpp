@@ -1,6 +1,6 @@
 #include "store/mass_restore.hpp"
 
-#include <unordered_map>
+#include <map>
 
 #include "versions/fork_point.hpp"
 
@@ -16,27 +16,12 @@ epoch_history until(epoch_history history, version last) {
 }
 
 /// The state of a partition as a log makes it.
-struct folded_log {
-  std::unordered_map<std::string, std::string> rows;
+class folded_log : public record_reader {
+public:
+  std::map<std::string, std::string, std::less<>> rows;
   epoch_history history;
   uint64_t size_bytes = 0, entries = 0;
 
-  void apply(const record_op& op) {
-    auto it = rows.find(op.key.data);
-    if (it != rows.end()) {
-      size_bytes -= it->first.size() + it->second.size();
-      if (op.kind == op_kind::erase) {
-        rows.erase(it);
-        return;
-      }
-      it->second = op.value.data;
-    } else if (op.kind == op_kind::put) {
-      rows.emplace(op.key.data, op.value.data);
-    } else {
-      return;
-    }
-    size_bytes += op.key.data.size() + op.value.data.size();
-  }
   result<void> take(const std::vector<record_row>& checkpoint_rows) {
     for (const auto& row : checkpoint_rows) {
       size_bytes += row.key.data.size() + row.value.data.size();
@@ -47,7 +32,9 @@ struct folded_log {
   result<void> apply(const log_entry& entry) {
     if (history.empty() || history.back().epoch != entry.version.epoch)
       history.push_back({entry.version.epoch, entry.version.seq});
-    for (const auto& op : entry.ops) apply(op);
+    auto effect = effect_of(*this, entry);
+    if (!effect) return tl::unexpected<error>(effect.error());
+    for (auto& [key, change] : effect->changes) apply(key, change);
     ++entries;
     return fits();
   }
@@ -55,6 +42,29 @@ struct folded_log {
     if (size_bytes > full_rebuild_bytes_max)
       return fail(errc::oversize, "partition too large to fold");
     return {};
+  }
+
+  result<std::optional<std::string>> get(std::string_view key) const override {
+    auto it = rows.find(key);
+    return it == rows.end() ? std::optional<std::string>{} : it->second;
+  }
+  result<void> range(std::string_view from, std::string_view to,
+                     const visitor& visit) const override {
+    auto end = to.empty() ? rows.end() : rows.lower_bound(to);
+    for (auto it = rows.lower_bound(from); it != end && visit(it->first, it->second); ++it) {
+    }
+    return {};
+  }
+
+private:
+  void apply(const std::string& key, record_change& change) {
+    if (change.before) size_bytes -= key.size() + change.before->size();
+    if (!change.after) {
+      rows.erase(key);
+      return;
+    }
+    size_bytes += key.size() + change.after->size();
+    rows[key] = std::move(*change.after);
   }
 };
 
@@ -93,7 +103,7 @@ public:
       : store_(store), partition_(partition), at_(from) {}
 
   result<void> add(const log_entry& entry) {
-    for (const auto& op : entry.ops) bytes_ += op.key.data.size() + op.value.data.size();
+    bytes_ += payload_bytes(entry.batch);
     group_.push_back(entry);
     ++entries_;
     return bytes_ < group_bytes && group_.size() < 1024 ? result<void>{} : flush();

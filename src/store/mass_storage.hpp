@@ -6,7 +6,7 @@
 /// <directory>/<volume>.<index>/log-<first seq>-<last seq>-<writer's epoch>.hbm
 ///                              checkpoint-<seq>-<epoch>.hbm
 ///
-/// Each file: the magic "HBMASS01", then blocks of [size u32 LE, xxh3-64 u64 LE, payload]: a
+/// Each file: the magic "HBMASS02", then blocks of [size u32 LE, xxh3-64 u64 LE, payload]: a
 /// mass_file_header (messages/storage.hpp), the content (log: one log_entry each; checkpoint: rows
 /// as in wire/rows.hpp), and a trailer that counts the content. Written under a temporary name,
 /// fsynced, renamed: a file is whole or it is damaged, never half.

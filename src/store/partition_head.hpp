@@ -23,6 +23,7 @@ struct partition_head {
   harbinger::revision revision; ///< newest catalog revision it was configured with
   harbinger::version version;   ///< newest entry applied
   seq_no committed; ///< entries up to here are known to be committed; a lower bound after a restart
+  seq_no undo_start;        ///< entries after this one, and no others, have undo information
   harbinger::digest digest; ///< of all records at `version`
   uint64_t records = 0;
   uint64_t size_bytes = 0;      ///< keys and values

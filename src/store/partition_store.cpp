@@ -73,8 +73,8 @@ result<partition_head> store::head(partition_id partition) const {
   return s->get();
 }
 
-std::vector<result<partition_head>> store::write(const std::vector<store_write>& group) {
-  std::vector<result<partition_head>> answers(group.size(), fail(errc::internal, "not written"));
+std::vector<result<store_written>> store::write(const std::vector<store_write>& group) {
+  std::vector<result<store_written>> answers(group.size(), fail(errc::internal, "not written"));
   held_slots held;
   std::vector<std::unique_lock<std::mutex>> locks;
   for (const auto& w : group) held.emplace(w.partition, nullptr);
@@ -119,7 +119,9 @@ result<void> store::commit(rocksdb::WriteBatch& batch, bool durable) {
 } // namespace rocks
 
 result<partition_head> partition_store::write_one(store_write item) {
-  return write({std::move(item)}).front();
+  auto written = std::move(write({std::move(item)}).front());
+  if (!written) return tl::unexpected<error>(written.error());
+  return std::move(written->head);
 }
 
 result<partition_head> partition_store::ingest_rows(partition_id partition, copy_id copy,

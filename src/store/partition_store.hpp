@@ -19,6 +19,7 @@
 #include "core/result.hpp"
 #include "messages/data.hpp"
 #include "store/partition_head.hpp"
+#include "store/store_written.hpp"
 #include "wire/packed_rows.hpp"
 
 namespace harbinger {
@@ -57,8 +58,9 @@ public:
   };
   virtual ~partition_snapshot() = default;
   virtual const partition_head& head() const = 0;
-  /// Rows with keys >= `from` (or > `from` when `after`), in key order, until their keys and values
-  /// reach `bytes_max` or `rows_max` rows; at least one row when there is one.
+  /// All rows, those with reserved keys too: with keys >= `from` (or > `from` when `after`), in key
+  /// order, until their keys and values reach `bytes_max` or `rows_max` rows; at least one row when
+  /// there is one.
   virtual result<page> read(std::string_view from, bool after, size_t bytes_max,
                             size_t rows_max) const = 0;
   /// For who reads it from one end to the other.
@@ -92,11 +94,14 @@ public:
 
   // --- writing ---
   /// All in one durable batch, in order; a refused one does no harm to the others. Answers in the
-  /// same order with the head after that write. gap: `previous` is not the head's version (the head
-  /// is in the detail as "epoch:seq"); stale_epoch; unknown_partition; no_space and io refuse the
-  /// whole group. Entries that are already in (same version) are skipped, so a repeated write does
-  /// no harm. A write without entries and `change` only notes `committed`, without fsync.
-  virtual std::vector<result<partition_head>> write(const std::vector<store_write>& group) = 0;
+  /// same order. What an entry changes is for effect_of() to say (entry_effect.hpp): one whose
+  /// condition does not hold, or that repeats a request, goes into the log and changes nothing.
+  /// gap: `previous` is not the head's version (the head is in the detail as "epoch:seq");
+  /// stale_epoch; unknown_partition; no_space and io refuse the whole group. Entries that are
+  /// already in (same version) are skipped, so a repeated write does no harm. A write without
+  /// entries and `change` only notes `committed`, without fsync.
+  virtual std::vector<result<store_written>> write(const std::vector<store_write>& group) = 0;
+  /// The head after it.
   result<partition_head> write_one(store_write item);
 
   // --- reading ---
@@ -106,6 +111,7 @@ public:
     harbinger::version version; ///< of the state that was read
   };
   virtual result<value> get(partition_id partition, std::string_view key) const = 0;
+  /// Reserved keys (messages/data.hpp) are passed over.
   virtual result<rows_reply> scan(partition_id partition, std::string_view from, uint32_t limit,
                                   size_t bytes_max) const = 0;
   /// Entries directly after `after`, up to `up_to` (seq, inclusive), until `bytes_max` is reached
@@ -153,6 +159,13 @@ public:
                                              const epoch_history& history, replica_state state) = 0;
 
   // --- giving up ---
+  /// Takes back the entries that are not part of `truth` (the partition's true history): they go to
+  /// the conflict journal, the records are again what they were at the fork point, and head and
+  /// digest are of then; one batch, durable. Nothing to take back: a success. Reaches as far as
+  /// nothing is known to be committed. conflict: it would take back what is committed, or the
+  /// replica is not complete; log_trimmed: undo information, log or `truth` do not reach back so
+  /// far. Then only dropping and copying anew helps.
+  virtual result<store_rewound> rewind(partition_id partition, const epoch_history& truth) = 0;
   /// Removes the partition. Log entries that are not part of `truth` (the partition's true history)
   /// go to the conflict journal first, in the same batch; with an empty `truth` that is everything
   /// beyond what is known to be committed. Returns how many. Unknown partition: 0.

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include "store/entry_effect.hpp"
 #include "store/head_codec.hpp"
 #include "store/keys.hpp"
 #include "store/rocks_bridge.hpp"
+#include "store/undo.hpp"
 #include "wire/codec.hpp"
 
 namespace harbinger::rocks {
@@ -46,24 +48,9 @@ void change(partition_head& h, const head_change& c) {
 
 } // namespace
 
-rocksdb::Status staged_records::read(const std::string& key, std::optional<std::string>& value) {
-  if (auto it = pending_.find(key); it != pending_.end()) {
-    value = it->second;
-    return rocksdb::Status::OK();
-  }
-  std::string found;
-  auto s = db_.Get(rocksdb::ReadOptions(), slice(key), &found);
-  if (s.IsNotFound()) {
-    value.reset();
-    return rocksdb::Status::OK();
-  }
-  if (s.ok()) value = std::move(found);
-  return s;
-}
-
-result<partition_head> staged_writes::apply(const store_write& w) {
+result<store_written> staged_writes::apply(const store_write& w) {
   auto current = head_of(w);
-  if (!current) return current;
+  if (!current) return tl::unexpected<error>(current.error());
   auto h = *current;
   if (w.epoch < h.epoch)
     return fail(errc::stale_epoch, "epoch " + std::to_string(h.epoch.value) + " is in force");
@@ -73,24 +60,35 @@ result<partition_head> staged_writes::apply(const store_write& w) {
   h.epoch = std::max(h.epoch, w.epoch);
   if (w.change) change(h, *w.change);
   batch_.SetSavePoint();
-  undo_list undo;
+  auto& group = records_.try_emplace(w.partition, db_, w.partition).first->second.staged;
+  record_overlay records(&group);
+  store_written out;
   int64_t grown = 0;
-  for (auto e = first; e != w.entries.end(); ++e)
-    if (auto ok = append(h, *e, undo, grown); !ok) return roll_back(undo, ok.error());
+  auto newest =
+      w.entries.empty() ? h.version.seq : std::max(h.version.seq, w.entries.back().version.seq);
+  auto committed = std::max(h.committed, std::min(w.committed, newest));
+  for (auto e = first; e != w.entries.end(); ++e) {
+    auto outcome = append(h, *e, committed, records, grown);
+    if (!outcome) return roll_back(outcome.error());
+    out.outcomes.push_back(std::move(*outcome));
+  }
   if (grown > 0) {
     auto more = static_cast<uint64_t>(std::max<int64_t>(growth_ + grown, 0));
-    if (auto room = slots_.room_for(more); !room) return roll_back(undo, room.error());
+    if (auto room = slots_.room_for(more); !room) return roll_back(room.error());
   }
-  h.committed = std::max(h.committed, std::min(w.committed, h.version.seq));
+  h.committed = committed;
   bool lasting = first != w.entries.end() || w.change || h.epoch != current->epoch || w.create;
   if (lasting) {
     durable_ = true;
+    forget_undo(h, current->version.seq);
     batch_.Put(slice(keys::head(w.partition)), slice(encode_head(h)));
   }
   batch_.PopSavePoint();
+  group.adopt(records.take());
   growth_ += grown;
   heads_[w.partition] = h;
-  return h;
+  out.head = std::move(h);
+  return out;
 }
 
 result<partition_head> staged_writes::head_of(const store_write& w) {
@@ -105,40 +103,32 @@ result<partition_head> staged_writes::head_of(const store_write& w) {
   return h;
 }
 
-result<void> staged_writes::append(partition_head& h, const log_entry& e, undo_list& undo,
-                                   int64_t& grown) {
-  for (const auto& op : e.ops) {
-    auto key = keys::record(h.partition, op.key.data);
-    std::optional<std::string> old;
-    if (auto s = records_.read(key, old); !s.ok()) return failed(s);
-    if (old) {
-      h.digest.remove(op.key.data, *old);
-      --h.records;
-      grown -= static_cast<int64_t>(op.key.data.size() + old->size());
-      h.size_bytes -= op.key.data.size() + old->size();
-    }
-    undo.emplace_back(key, old);
-    if (op.kind == op_kind::put) {
-      batch_.Put(slice(key), slice(op.value.data));
-      h.digest.add(op.key.data, op.value.data);
-      ++h.records;
-      grown += static_cast<int64_t>(op.key.data.size() + op.value.data.size());
-      h.size_bytes += op.key.data.size() + op.value.data.size();
-      records_.set(std::move(key), op.value.data);
-    } else {
-      if (old) batch_.Delete(slice(key));
-      records_.set(std::move(key), std::nullopt);
-    }
-  }
+result<entry_outcome> staged_writes::append(partition_head& h, const log_entry& e, seq_no committed,
+                                            record_overlay& records, int64_t& grown) {
+  auto effect = effect_of(records, e);
+  if (!effect) return tl::unexpected<error>(effect.error());
+  grown += stage_changes(batch_, h, effect->changes);
+  if (e.version.seq > committed)
+    batch_.Put(slice(keys::entry('u', h.partition, e.version)),
+               slice(encode_undo(effect->changes)));
+  records.adopt(std::move(effect->changes));
   batch_.Put(slice(keys::entry('l', h.partition, e.version)), slice(wire::encode(e)));
   h.version = e.version;
   note_epoch(h.history, e.version);
-  return {};
+  return std::move(effect->outcome);
 }
 
-result<partition_head> staged_writes::roll_back(undo_list& undo, error why) {
+/// What is committed is never taken back. `before`: the newest entry before this write.
+void staged_writes::forget_undo(partition_head& h, seq_no before) {
+  for (auto seq = h.undo_start; seq < std::min(h.committed, before);) {
+    ++seq.value;
+    batch_.Delete(slice(keys::entry('u', h.partition, {epoch_at(h.history, seq), seq})));
+  }
+  h.undo_start = h.committed;
+}
+
+result<store_written> staged_writes::roll_back(error why) {
   batch_.RollbackToSavePoint();
-  for (auto it = undo.rbegin(); it != undo.rend(); ++it) records_.set(it->first, it->second);
   return tl::unexpected<error>(std::move(why));
 }
 

@@ -4,44 +4,30 @@
 /// written. Internal, like every rocks_*.hpp.
 
 #include <map>
-#include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>
 
 #include "store/partition_slots.hpp"
+#include "store/partition_store.hpp"
+#include "store/record_overlay.hpp"
+#include "store/rocks_records.hpp"
 
 namespace harbinger::rocks {
 
 /// The slots of a group's partitions, their write locks held; null: unknown partition.
 using held_slots = std::map<partition_id, slot_ptr>;
 
-/// Records as they will be once the batch under construction is written.
-class staged_records {
-public:
-  explicit staged_records(rocksdb::DB& db) : db_(db) {}
-
-  rocksdb::Status read(const std::string& key, std::optional<std::string>& value);
-  void set(std::string key, std::optional<std::string> value) {
-    pending_[std::move(key)] = std::move(value);
-  }
-
-private:
-  rocksdb::DB& db_;
-  std::unordered_map<std::string, std::optional<std::string>> pending_;
-};
-
 class staged_writes {
 public:
   /// All three must outlive it.
   staged_writes(rocksdb::DB& db, const partition_slots& slots, const held_slots& held)
-      : slots_(slots), held_(held), records_(db) {}
+      : db_(db), slots_(slots), held_(held) {}
 
   /// Adds a write; a refused one leaves nothing. The rules are those of partition_store::write.
-  result<partition_head> apply(const store_write& write);
+  result<store_written> apply(const store_write& write);
 
   rocksdb::WriteBatch& batch() { return batch_; }
   /// Whether the batch has to be on disk before the group is answered.
@@ -50,16 +36,25 @@ public:
   const std::map<partition_id, partition_head>& heads() const { return heads_; }
 
 private:
-  using undo_list = std::vector<std::pair<std::string, std::optional<std::string>>>;
+  /// A partition's records in the database and, over them, those of this group.
+  struct staged_records {
+    stored_records stored;
+    record_overlay staged{&stored};
+    staged_records(rocksdb::DB& db, partition_id partition) : stored(db, partition) {}
+  };
 
   result<partition_head> head_of(const store_write& w);
-  result<void> append(partition_head& h, const log_entry& e, undo_list& undo, int64_t& grown);
-  result<partition_head> roll_back(undo_list& undo, error why);
+  /// `committed`: entries after it leave undo information.
+  result<entry_outcome> append(partition_head& h, const log_entry& e, seq_no committed,
+                               record_overlay& records, int64_t& grown);
+  void forget_undo(partition_head& h, seq_no before);
+  result<store_written> roll_back(error why);
 
+  rocksdb::DB& db_;
   const partition_slots& slots_;
   const held_slots& held_;
   std::map<partition_id, partition_head> heads_;
-  staged_records records_;
+  std::map<partition_id, staged_records> records_;
   rocksdb::WriteBatch batch_;
   bool durable_ = false;
   int64_t growth_ = 0; ///< in bytes, of all writes together

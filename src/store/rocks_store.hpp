@@ -30,7 +30,7 @@ public:
   uint64_t used_bytes() const override { return slots_.used_bytes(); }
   uint64_t conflict_count() const override { return conflicts_; }
 
-  std::vector<result<partition_head>> write(const std::vector<store_write>& group) override;
+  std::vector<result<store_written>> write(const std::vector<store_write>& group) override;
 
   result<value> get(partition_id partition, std::string_view key) const override;
   result<rows_reply> scan(partition_id partition, std::string_view from, uint32_t limit,
@@ -51,6 +51,7 @@ public:
                                      const harbinger::digest& expected,
                                      const epoch_history& history, replica_state state) override;
 
+  result<store_rewound> rewind(partition_id partition, const epoch_history& truth) override;
   result<uint64_t> drop(partition_id partition, const epoch_history& truth) override;
   result<std::vector<conflict_entry>> conflicts(size_t entries_max) const override;
   result<void> trim_log(partition_id partition, seq_no keep_from) override;
@@ -74,7 +75,9 @@ private:
   result<void> count_file(partition_slot& s, std::unique_ptr<copy_load> file);
   /// What the partition's stream, if there is one, holds goes into the database; the head then.
   result<partition_head> settle_stream(partition_slot& s);
-  /// Records and log.
+  /// Puts into the batch, and into the head, that the entries after `fork` never were.
+  result<void> take_back(rocksdb::WriteBatch& batch, partition_head& h, version fork) const;
+  /// Records, log and undo information.
   static void erase_data(rocksdb::WriteBatch& batch, partition_id partition);
 
   partition_store_options options_;

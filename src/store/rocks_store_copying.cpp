@@ -141,7 +141,7 @@ result<partition_head> store::finish_copy(partition_id partition, copy_id copy, 
     return fail(errc::checksum,
                 "digest " + hex64(h.digest.total()) + " instead of " + hex64(expected.total()));
   h.version = h.log_start = v;
-  h.committed = v.seq;
+  h.committed = h.undo_start = v.seq;
   h.history.clear();
   for (const auto& start : history)
     if (start.first_seq <= v.seq && start.epoch <= v.epoch) h.history.push_back(start);

@@ -61,7 +61,7 @@ result<uint64_t> store::journal_lost(rocksdb::WriteBatch& batch, const partition
 }
 
 void store::erase_data(rocksdb::WriteBatch& batch, partition_id partition) {
-  for (char kind : {'d', 'l'}) {
+  for (char kind : {'d', 'l', 'u'}) {
     auto from = keys::prefix(kind, partition);
     batch.DeleteRange(slice(from), slice(keys::prefix_end(from)));
   }

@@ -1,5 +1,6 @@
 #include "store/rocks_store.hpp"
 
+#include <algorithm>
 #include <bit>
 
 #include "store/bucket_check.hpp"
@@ -28,7 +29,7 @@ result<rows_reply> store::scan(partition_id partition, std::string_view from, ui
     return fail(errc::invalid_argument, "limit must be 1.." + std::to_string(scan_rows_max));
   auto at = open_snapshot(partition);
   if (!at) return tl::unexpected<error>(at.error());
-  auto page = (*at)->read(from, false, bytes_max, limit);
+  auto page = (*at)->read(std::max(from, first_user_key), false, bytes_max, limit);
   if (!page) return tl::unexpected<error>(page.error());
   rows_reply out;
   out.version = (*at)->head().version;

@@ -1,6 +1,7 @@
 #include "store/rocks_store.hpp"
 
 #include <map>
+#include <memory>
 
 #include "store/bucket_truth.hpp"
 #include "store/keys.hpp"
@@ -79,6 +80,26 @@ result<damage> find_damage(const snapshot& at, const bucket_truth& truth) {
   return out;
 }
 
+/// The truth of a range is what the database holds there.
+result<void> settle_range(rocksdb::DB& db, partition_id partition, const key_range& range,
+                          bucket_truth& truth) {
+  std::vector<std::string> known;
+  for (auto it = truth.rows().lower_bound(range.from);
+       it != truth.rows().end() && (range.to.empty() || it->first < range.to); ++it)
+    known.push_back(it->first);
+  for (const auto& key : known) truth.settle(key, std::nullopt);
+  auto end = range.to.empty() ? keys::prefix_end(keys::prefix('d', partition))
+                              : keys::record(partition, range.to);
+  rocksdb::Slice upper(end);
+  rocksdb::ReadOptions options;
+  options.iterate_upper_bound = &upper;
+  std::unique_ptr<rocksdb::Iterator> it(db.NewIterator(options));
+  for (it->Seek(slice(keys::record(partition, range.from))); it->Valid(); it->Next())
+    truth.settle(std::string(view(it->key()).substr(keys::prefix_bytes)), it->value().ToString());
+  if (!it->status().ok()) return failed(it->status());
+  return {};
+}
+
 result<void> mendable(const partition_slot& s, const partition_head& h) {
   if (s.gone) return fail(errc::unknown_partition, to_string(h.partition));
   if (h.state == replica_state::copying || h.state == replica_state::failed)
@@ -120,6 +141,14 @@ result<repair_outcome> store::repair(partition_id partition, version from, bucke
   // was there, not against what should have been.
   auto off = damaged->counted
              - weight{static_cast<int64_t>(old.records), static_cast<int64_t>(old.size_bytes)};
+  // What other buckets decided is as this replica wrote it: it had them.
+  for (const auto& range : truth.open()) {
+    auto settled = settle_range(*db_, partition, range, truth);
+    if (!settled) return tl::unexpected<error>(settled.error());
+    auto begin = damaged->records.lower_bound(range.from);
+    auto end = range.to.empty() ? damaged->records.end() : damaged->records.lower_bound(range.to);
+    for (auto it = begin; it != end; it = damaged->records.erase(it)) off += it->second.surplus;
+  }
   rocksdb::WriteBatch batch;
   for (const auto& [key, record] : damaged->records) {
     if (record.later) off += record.surplus;

@@ -13,7 +13,8 @@ namespace {
 
 struct job {
   uint64_t id = 0;
-  std::optional<store_write> write{}; // else a drop
+  store_task what = store_task::write;
+  std::optional<store_write> write{}; // else a drop or a rewind of
   partition_id partition{};
   epoch_history truth{};
   time_point submitted = std::chrono::steady_clock::now();
@@ -21,8 +22,7 @@ struct job {
 
 size_t size_of(const store_write& w) {
   size_t size = 64;
-  for (const auto& e : w.entries)
-    for (const auto& op : e.ops) size += op.key.data.size() + op.value.data.size();
+  for (const auto& e : w.entries) size += payload_bytes(e.batch);
   return size;
 }
 
@@ -51,7 +51,7 @@ struct store_writer::impl {
       std::lock_guard guard(mutex);
       if (jobs.size() >= queued_max) {
         auto why = fail(errc::overloaded, std::to_string(queued_max) + " writes wait");
-        outcomes.push_back({j.id, !j.write, why, why});
+        outcomes.push_back({j.id, j.what, why, why, why});
         refused = outcomes.back();
       } else {
         jobs.push_back(std::move(j));
@@ -64,7 +64,7 @@ struct store_writer::impl {
       wake.notify_one();
   }
 
-  /// The next drop alone, or as many writes as may go together; empty when stopping.
+  /// The next drop or rewind alone, or as many writes as may go together; empty when stopping.
   std::vector<job> next_group() {
     std::unique_lock guard(mutex);
     wake.wait(guard, [&] { return stopping || !jobs.empty(); });
@@ -88,7 +88,13 @@ struct store_writer::impl {
     std::vector<outcome> done;
     if (!group.front().write) {
       auto& j = group.front();
-      done.push_back({j.id, true, fail(errc::cancelled), store->drop(j.partition, j.truth)});
+      auto& out = done.emplace_back();
+      out.id = j.id;
+      out.what = j.what;
+      if (j.what == store_task::drop)
+        out.journalled = store->drop(j.partition, j.truth);
+      else
+        out.rewound = store->rewind(j.partition, j.truth);
       return done;
     }
     std::vector<store_write> writes;
@@ -98,12 +104,14 @@ struct store_writer::impl {
     auto submitted = oldest == group.end() ? std::optional<time_point>{} : oldest->submitted;
     for (auto& j : group) writes.push_back(std::move(*j.write));
     auto begun = std::chrono::steady_clock::now();
-    auto heads = store->write(writes);
+    auto answers = store->write(writes);
     auto ended = std::chrono::steady_clock::now();
     write_ms = to_ms(ended - begun);
     if (submitted) commits.add(to_ms(ended - *submitted));
-    for (size_t i = 0; i < group.size(); ++i)
-      done.push_back({group[i].id, false, std::move(heads[i]), fail(errc::cancelled)});
+    for (size_t i = 0; i < group.size(); ++i) {
+      done.emplace_back().id = group[i].id;
+      done.back().written = std::move(answers[i]);
+    }
     return done;
   }
 
@@ -143,7 +151,13 @@ void store_writer::submit(uint64_t id, store_write write) {
 }
 
 void store_writer::submit_drop(uint64_t id, partition_id partition, epoch_history truth) {
-  impl_->submit({.id = id, .partition = partition, .truth = std::move(truth)});
+  impl_->submit(
+      {.id = id, .what = store_task::drop, .partition = partition, .truth = std::move(truth)});
+}
+
+void store_writer::submit_rewind(uint64_t id, partition_id partition, epoch_history truth) {
+  impl_->submit(
+      {.id = id, .what = store_task::rewind, .partition = partition, .truth = std::move(truth)});
 }
 
 std::vector<store_writer::outcome> store_writer::take_outcomes() {

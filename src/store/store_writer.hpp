@@ -1,8 +1,8 @@
 #pragma once
 
 /// Group commit: one thread that takes all writes that have come in while the last group was being
-/// fsynced, and writes them as the next group. Writes and drops take effect in the order they were
-/// given.
+/// fsynced, and writes them as the next group. Writes, drops and rewinds take effect in the order
+/// they were given.
 
 #include <atomic>
 #include <functional>
@@ -14,6 +14,8 @@
 
 namespace harbinger {
 
+enum class store_task : uint8_t { write, drop, rewind };
+
 class store_writer {
 public:
   static constexpr size_t group_writes_max = 512;
@@ -22,9 +24,10 @@ public:
 
   struct outcome {
     uint64_t id = 0;
-    bool dropped = false; ///< of a drop
-    result<partition_head> head = fail(errc::cancelled);
+    store_task what = store_task::write; ///< which of the results is there
+    result<store_written> written = fail(errc::cancelled);
     result<uint64_t> journalled = fail(errc::cancelled);
+    result<store_rewound> rewound = fail(errc::cancelled);
   };
   /// `on_outcomes` is called on the writer's thread whenever outcomes wait to be taken; it must not
   /// block. `write_ms`, `queued` and `commits` (groups with entries, by their oldest) are kept up
@@ -38,6 +41,7 @@ public:
 
   void submit(uint64_t id, store_write write);
   void submit_drop(uint64_t id, partition_id partition, epoch_history truth);
+  void submit_rewind(uint64_t id, partition_id partition, epoch_history truth);
   std::vector<outcome> take_outcomes();
 
 private:

@@ -9,7 +9,7 @@
 namespace harbinger::wire {
 
 /// The protocol's version; a peer that speaks another gets errc::unsupported.
-inline constexpr uint64_t protocol_version = 1;
+inline constexpr uint64_t protocol_version = 2;
 inline constexpr size_t header_bytes_max = 256;
 inline constexpr size_t depth_max = 16; ///< nesting of arrays and maps in a body
 /// Of all arrays and maps of a body together; a map's field counts two

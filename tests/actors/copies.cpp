@@ -132,7 +132,7 @@ struct two_nodes {
       auto key = "key" + std::to_string(next.seq.value % 500);
       std::string value(value_bytes, '\0'); // nothing that could be compressed
       for (auto& c : value) c = static_cast<char>(random());
-      item.entries = {{next, {{op_kind::put, bytes{key}, bytes{value}}}}};
+      item.entries = {{next, {{{op_kind::put, bytes{key}, bytes{value}}}}}};
       item.committed = next.seq;
       BOOST_REQUIRE(source->node->store->write_one(item));
     }
@@ -255,7 +255,7 @@ BOOST_FIXTURE_TEST_CASE(a_tail_that_is_not_committed_is_not_given_away, two_node
   tail.partition = part;
   tail.epoch = epoch{1};
   tail.previous = {epoch{1}, seq_no{10}};
-  tail.entries = {{next, {{op_kind::put, bytes{"open"}, bytes{"?"}}}}};
+  tail.entries = {{next, {{{op_kind::put, bytes{"open"}, bytes{"?"}}}}}};
   tail.committed = seq_no{10};
   BOOST_REQUIRE(source->node->store->write_one(tail));
   advance(milliseconds(300));

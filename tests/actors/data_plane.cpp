@@ -280,6 +280,59 @@ BOOST_AUTO_TEST_CASE(a_client_writes_and_reads_back_and_both_replicas_hold_it) {
   }));
 }
 
+BOOST_AUTO_TEST_CASE(a_record_is_set_only_if_it_is_what_is_expected) {
+  configure(1, 0, {0, 1});
+  auto c = connect();
+  BOOST_REQUIRE(c.compare_and_set("v", "k", std::nullopt, "1").has_value());
+  auto refused = c.compare_and_set("v", "k", std::nullopt, "2");
+  BOOST_CHECK(code_of(refused) == errc::condition_failed);
+  BOOST_TEST(refused.error().detail == "k");
+  BOOST_CHECK(code_of(c.compare_and_set("v", "k", "0", "2")) == errc::condition_failed);
+  BOOST_TEST(c.get("v", "k")->value.data == "1");
+  BOOST_REQUIRE(c.compare_and_set("v", "k", "1", "2").has_value());
+  BOOST_TEST(c.get("v", "k")->value.data == "2");
+  BOOST_TEST(c.retries().empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_range_is_erased_and_what_the_service_keeps_is_neither_seen_nor_touched) {
+  configure(1, 0, {0});
+  auto c = connect();
+  for (auto key : {"a", "b", "c", "d"}) BOOST_REQUIRE(c.put("v", key, key).has_value());
+  BOOST_REQUIRE(c.erase_range(row.id, "b", "d").has_value());
+  auto rows = c.scan(row.id, "", 100);
+  BOOST_REQUIRE(rows.has_value());
+  BOOST_REQUIRE_EQUAL(rows->rows.size(), 2u);
+  BOOST_TEST(rows->rows[0].key.data == "a");
+  BOOST_REQUIRE(c.erase_range(row.id, "", "").has_value());
+  BOOST_TEST(c.scan(row.id, "", 100)->rows.empty());
+  BOOST_TEST(nodes[0]->ctx->node->store->head(row.id)->records
+             == 2u); // session, number of sessions
+  BOOST_CHECK(code_of(c.put("v", std::string("\0c", 2), "x")) == errc::invalid_argument);
+  BOOST_CHECK(code_of(c.get("v", std::string("\0n", 2))) == errc::invalid_argument);
+}
+
+BOOST_AUTO_TEST_CASE(a_request_that_comes_twice_is_applied_once_even_by_the_next_primary) {
+  configure(1, 0, {0, 1});
+  auto twice = [&](int node) {
+    auto socket = net::requester::connect(centre.address(nodes[node]->id).endpoint);
+    put_request request{row.id, {{{op_kind::put, {"k"}, {"first"}}}, {}, "somebody", 1}};
+    auto answer = socket->call<put_ok>(request, patience);
+    BOOST_REQUIRE_MESSAGE(answer.has_value(), (answer ? "" : to_string(answer.error())));
+    return *answer;
+  };
+  auto first = twice(0);
+  BOOST_TEST(!first.repeated);
+  auto c = connect();
+  BOOST_REQUIRE(c.put("v", "k", "second").has_value());
+  auto again = twice(0);
+  BOOST_TEST(again.repeated);
+  BOOST_TEST(again.version == first.version);
+  nodes[0]->stop();
+  configure(2, 1, {1});
+  BOOST_TEST(twice(1).repeated);
+  BOOST_TEST(c.get("v", "k")->value.data == "second");
+}
+
 BOOST_AUTO_TEST_CASE(a_bad_batch_is_refused_at_once) {
   configure(1, 0, {0});
   auto c = connect();

@@ -48,6 +48,9 @@ BOOST_AUTO_TEST_CASE(the_python_example_writes_reads_scans_and_survives_a_failov
   expect(on("put banana yellow"), 0, "version ");
   expect(on("put cherry dark"), 0, "version ");
   expect(on("get banana"), 0, "yellow\n");
+  expect(on("cas banana green brown"), 1, "condition_failed");
+  expect(on("cas banana yellow brown"), 0, "version ");
+  expect(on("get banana"), 0, "brown\n");
   expect(on("erase banana"), 0, "version ");
   expect(on("get banana"), 0, "not found\n");
   expect(on("scan"), 0, "apple red\ncherry dark\n");

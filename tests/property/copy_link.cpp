@@ -39,11 +39,11 @@ struct truth {
     for (int i = 0; i < 3; ++i) {
       auto key = "k" + std::to_string(random() % 40);
       if (random() % 4 == 0) {
-        entry.ops.push_back({op_kind::erase, bytes{key}, {}});
+        entry.batch.ops.push_back({op_kind::erase, bytes{key}, {}});
         state.erase(key);
       } else {
         auto value = std::string(random() % 50, 'v') + std::to_string(random());
-        entry.ops.push_back({op_kind::put, bytes{key}, bytes{value}});
+        entry.batch.ops.push_back({op_kind::put, bytes{key}, bytes{value}});
         state[key] = value;
       }
     }
@@ -133,7 +133,7 @@ struct target_store {
       if (a->entries.front().version.seq.value != local.version.seq.value + 1)
         return fail(errc::gap);
       for (const auto& entry : a->entries) {
-        for (const auto& op : entry.ops) {
+        for (const auto& op : entry.batch.ops) {
           if (op.kind == op_kind::put)
             rows[op.key.data] = op.value.data;
           else

@@ -29,11 +29,12 @@ struct model_store {
   std::optional<partition_head> head;
   std::vector<log_entry> log; // log[i].version.seq == i + 1
 
-  result<partition_head> write(const store_write& w) {
+  result<store_written> write(const store_write& w) {
     if (!head && !w.create) return fail(errc::unknown_partition);
     auto h = head.value_or(partition_head{});
     h.partition = w.partition;
     if (w.epoch < h.epoch) return fail(errc::stale_epoch);
+    std::vector<entry_outcome> outcomes;
     for (const auto& e : w.entries) {
       if (e.version.seq <= h.version.seq) {
         if (log.at(e.version.seq.value - 1).version != e.version) return fail(errc::diverged);
@@ -44,6 +45,7 @@ struct model_store {
       if (h.history.empty() || h.history.back().epoch != e.version.epoch)
         h.history.push_back({e.version.epoch, e.version.seq});
       log.push_back(e);
+      outcomes.push_back({e.version, entry_verdict::applied, e.version, {}});
       h.version = e.version;
     }
     h.epoch = std::max(h.epoch, w.epoch);
@@ -56,7 +58,7 @@ struct model_store {
     }
     h.committed = std::max(h.committed, std::min(w.committed, h.version.seq));
     head = h;
-    return h;
+    return store_written{h, outcomes};
   }
 };
 
@@ -164,6 +166,7 @@ struct world {
   }
   void handle(sim_node& n, write_store& a) { n.to_write.push_back(a); }
   void handle(sim_node& n, drop_store& a) { n.to_write.push_back(a); }
+  void handle(sim_node&, rewind_store&) {} // this centre drops instead
   void handle(sim_node& n, read_log& a) {
     std::vector<log_entry> found(n.store.log.begin() + static_cast<long>(a.after.seq.value),
                                  n.store.log.begin() + static_cast<long>(a.up_to.value));
@@ -198,9 +201,10 @@ struct world {
     auto value = asked.at(a.to).second;
     asked.erase(a.to);
     if (!a.answer) return;
-    acknowledged[value] = *a.answer;
-    auto [it, fresh] = committer.emplace(a.answer->epoch, n.id);
-    BOOST_REQUIRE_MESSAGE(it->second == n.id, "P1: two committers in epoch " << a.answer->epoch);
+    auto version = a.answer->version;
+    acknowledged[value] = version;
+    auto [it, fresh] = committer.emplace(version.epoch, n.id);
+    BOOST_REQUIRE_MESSAGE(it->second == n.id, "P1: two committers in epoch " << version.epoch);
   }
   void handle(sim_node&, answer_report& a) {
     auto it = reports.find(a.to);
@@ -354,7 +358,7 @@ struct world {
     auto asker = ++next_token;
     asked[asker] = {n.id, value};
     record_op op{op_kind::put, {"k" + std::to_string(value)}, {std::to_string(value)}};
-    carry(n, n.host->put(asker, {partition, {op}}, now));
+    carry(n, n.host->put(asker, {partition, {{op}}}, now));
   }
 
   /// A read at a node that says it may serve it sees every acknowledged write, and nothing that is
@@ -364,12 +368,12 @@ struct world {
       if (!n->up || !n->host->readable(partition, now)) continue;
       ++reads;
       std::set<std::string> seen;
-      for (const auto& e : n->store.log) seen.insert(e.ops[0].value.data);
+      for (const auto& e : n->store.log) seen.insert(e.batch.ops[0].value.data);
       for (const auto& [value, v] : acknowledged)
         BOOST_REQUIRE_MESSAGE(seen.contains(std::to_string(value)),
                               "P2: acknowledged " << v << " is missing in a read at " << n->id);
       for (const auto& e : n->store.log) {
-        auto value = std::stoull(e.ops[0].value.data);
+        auto value = std::stoull(e.batch.ops[0].value.data);
         auto [it, fresh] = committed_value.emplace(e.version, value);
         BOOST_REQUIRE_MESSAGE(it->second == value,
                               "what was read at " << e.version << " was taken back");

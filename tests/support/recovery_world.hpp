@@ -42,6 +42,7 @@ struct world {
   std::vector<result<rebuild_report>> rebuilt;
   version in_mass; ///< up to where mass storage has the log of every partition
   bool caught_up_at_once = true;
+  bool can_rewind = true;
   std::function<void()> before_swap = [] {};
   std::map<std::string, int> sent; ///< by message type
   std::map<std::string, std::string>
@@ -70,6 +71,18 @@ struct world {
     commit(catalog::register_node(catalog, hello));
     for (auto& [id, r] : nodes[name].replicas) hello.replicas.push_back(r);
     if (desk) take(desk->step(hello, now));
+  }
+  bool dropped(partition_id partition) const {
+    return std::any_of(raised.begin(), raised.end(), [&](const raise& r) {
+      return r.kind == "replica_dropped" && r.subject == to_string(partition);
+    });
+  }
+  /// As a node finds its replicas after a start.
+  void restarted(const std::string& name) {
+    for (auto& [id, r] : nodes[name].replicas) {
+      r.role = replica_role::sealed;
+      r.state = replica_state::detached;
+    }
   }
   void restart_centre() {
     commands.clear();
@@ -127,6 +140,16 @@ struct world {
       ++sent["drop"];
       node.replicas.erase(d->partition);
       return std::optional<replica_report>{};
+    }
+    if (auto* w = std::get_if<rewind_replica>(&what)) {
+      ++sent["rewind"];
+      auto it = node.replicas.find(w->partition);
+      if (it == node.replicas.end()) return fail(errc::unknown_partition);
+      if (!can_rewind) return fail(errc::log_trimmed);
+      auto& r = it->second;
+      auto fork = fork_point(r.version, {}, w->history);
+      r.version = fork.value_or(version{});
+      return std::optional(r);
     }
     if (auto* p = std::get_if<replay_log>(&what)) {
       ++sent["replay"];

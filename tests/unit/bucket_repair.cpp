@@ -64,16 +64,19 @@ struct twins {
   }
   static record_op erase(std::string key) { return {op_kind::erase, {std::move(key)}, {}}; }
   static void append(side& s, std::vector<record_op> ops) {
+    append(s, write_batch{std::move(ops)});
+  }
+  static void append(side& s, write_batch batch) {
     auto at = s.head().version;
     store_write w{p1, epoch{1}, false,
-                  {}, at,       {log_entry{{epoch{1}, seq_no{at.seq.value + 1}}, std::move(ops)}},
+                  {}, at,       {log_entry{{epoch{1}, seq_no{at.seq.value + 1}}, std::move(batch)}},
                   {}};
     auto done = s.store->write_one(w);
     BOOST_REQUIRE_MESSAGE(done.has_value(), (done ? "" : to_string(done.error())));
   }
   void append(const std::vector<record_op>& ops) {
-    append(ill, ops);
-    append(sound, ops);
+    append(ill, write_batch{ops});
+    append(sound, write_batch{ops});
   }
   void fill(int records) {
     for (int i = 0; i < records; ++i)
@@ -201,6 +204,34 @@ BOOST_AUTO_TEST_CASE(what_the_log_wrote_after_the_rows_stays) {
   require_equal();
 }
 
+BOOST_AUTO_TEST_CASE(what_other_buckets_decide_stays_as_the_replica_wrote_it) {
+  fill(20);
+  damage("key3", "valve3");
+  auto old = donate(digest::all_buckets);
+  auto from_client = [](std::vector<record_op> ops, uint64_t request, const char* needed) {
+    write_batch batch;
+    batch.ops = std::move(ops);
+    batch.conditions = {{bytes{needed}, true, false, {}}};
+    batch.client = "c1";
+    batch.request = request;
+    return batch;
+  };
+  for (auto* s : {&ill, &sound}) {
+    append(*s, from_client({put("key5", "newer")}, 1, "key1"));
+    append(*s, from_client({put("key6", "never")}, 2, "no such key"));
+    append(*s, from_client({{op_kind::erase_range, {"key17"}, {"key19"}}}, 3, "key1"));
+    append(*s, {put("key7", "plain")});
+  }
+  auto done = ill.store->repair(p1, old.at, digest::all_buckets, old.rows);
+  BOOST_REQUIRE_MESSAGE(done.has_value(), (done ? "" : to_string(done.error())));
+  BOOST_TEST(done->records == 1u);
+  BOOST_TEST(ill.store->get(p1, "key3")->bytes == "value3");
+  BOOST_TEST(ill.store->get(p1, "key5")->bytes == "newer");
+  BOOST_TEST(ill.store->get(p1, "key6")->bytes == "value6");
+  BOOST_TEST(!ill.store->get(p1, "key17")->found);
+  require_equal();
+}
+
 BOOST_AUTO_TEST_CASE(rows_newer_than_the_replica_or_older_than_its_log_are_refused) {
   fill(20);
   damage("key3", "valve3");
@@ -279,7 +310,7 @@ BOOST_AUTO_TEST_CASE(mending_goes_well_while_writes_go_on) {
     std::atomic<size_t> written{0};
     std::thread writer([&] {
       for (const auto& ops : batches) {
-        append(ill, ops);
+        append(ill, write_batch{ops});
         ++written;
       }
     });
@@ -287,7 +318,7 @@ BOOST_AUTO_TEST_CASE(mending_goes_well_while_writes_go_on) {
     auto done = ill.store->repair(p1, old.at, buckets, old.rows);
     writer.join();
     BOOST_REQUIRE_MESSAGE(done.has_value(), (done ? "" : to_string(done.error())));
-    for (const auto& ops : batches) append(sound, ops);
+    for (const auto& ops : batches) append(sound, write_batch{ops});
     require_equal();
   }
 }

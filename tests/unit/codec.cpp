@@ -137,7 +137,7 @@ void too_long_is_refused_unseen(const char* name) {
 
 append_request one_append() {
   append_request m;
-  m.entries.push_back({version{epoch{1}, seq_no{2}}, {{op_kind::erase, bytes{"k"}, bytes{}}}});
+  m.entries.push_back({version{epoch{1}, seq_no{2}}, {{{op_kind::erase, bytes{"k"}, bytes{}}}}});
   return m;
 }
 
@@ -286,10 +286,11 @@ BOOST_AUTO_TEST_CASE(extension_types_are_refused) {
 
 BOOST_AUTO_TEST_CASE(a_decoded_value_does_not_point_into_the_bytes) {
   auto encoded =
-      encode(put_request{partition_id{7}, {{op_kind::put, bytes{"key"}, bytes{"value"}}}});
+      encode(put_request{partition_id{7}, {{{op_kind::put, bytes{"key"}, bytes{"value"}}}}});
   auto decoded = decode<put_request>(encoded);
   std::fill(encoded.begin(), encoded.end(), '\0');
-  BOOST_TEST((decoded->ops.at(0).key.data == "key" && decoded->ops[0].value.data == "value"));
+  BOOST_TEST(
+      (decoded->batch.ops.at(0).key.data == "key" && decoded->batch.ops[0].value.data == "value"));
 }
 
 BOOST_AUTO_TEST_CASE(read_frame_turns_an_error_reply_into_its_code) {

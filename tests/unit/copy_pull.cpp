@@ -77,7 +77,7 @@ struct copying {
     step(copy_stored{});
   }
   static log_entry entry(uint64_t seq) {
-    return {{epoch{1}, seq_no{seq}}, {{op_kind::put, bytes{"a"}, bytes{"b"}}}};
+    return {{epoch{1}, seq_no{seq}}, {{{op_kind::put, bytes{"a"}, bytes{"b"}}}}};
   }
   static delta_batch batch(std::vector<log_entry> entries, uint64_t head, uint64_t digest = 0) {
     return {part, std::move(entries), {epoch{1}, seq_no{head}}, digest, {}};

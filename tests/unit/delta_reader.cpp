@@ -31,7 +31,7 @@ struct secondary {
     item.change->state = replica_state::following;
     for (uint64_t seq = 1; seq <= 10; ++seq)
       item.entries.push_back(
-          {{epoch{seq <= 6 ? 1u : 2u}, seq_no{seq}}, {{op_kind::put, bytes{"k"}, bytes{"v"}}}});
+          {{epoch{seq <= 6 ? 1u : 2u}, seq_no{seq}}, {{{op_kind::put, bytes{"k"}, bytes{"v"}}}}});
     item.committed = seq_no{8};
     BOOST_REQUIRE(store->write_one(item));
   }

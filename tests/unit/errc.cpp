@@ -10,11 +10,12 @@ using namespace harbinger;
 namespace {
 // They travel on the wire and stand in docs/PROTOCOL.md: append, never rename or reorder.
 constexpr std::array names{
-    "internal",     "malformed",         "oversize",     "unsupported",   "invalid_argument",
-    "unknown_node", "unknown_partition", "not_primary",  "not_found",     "stale_epoch",
-    "stale_term",   "conflict",          "gap",          "diverged",      "log_trimmed",
-    "checksum",     "no_space",          "io",           "in_use",        "overloaded",
-    "timeout",      "unavailable",       "no_candidate", "lease_expired", "cancelled"};
+    "internal",         "malformed",         "oversize",     "unsupported",   "invalid_argument",
+    "unknown_node",     "unknown_partition", "not_primary",  "not_found",     "stale_epoch",
+    "stale_term",       "conflict",          "gap",          "diverged",      "log_trimmed",
+    "checksum",         "no_space",          "io",           "in_use",        "overloaded",
+    "timeout",          "unavailable",       "no_candidate", "lease_expired", "cancelled",
+    "condition_failed", "stale_request"};
 } // namespace
 
 BOOST_AUTO_TEST_CASE(names_are_stable) {
@@ -23,7 +24,7 @@ BOOST_AUTO_TEST_CASE(names_are_stable) {
     BOOST_TEST(to_string(code) == names[i]);
     BOOST_TEST((parse_errc(names[i]) == code));
   }
-  BOOST_TEST(static_cast<size_t>(errc::cancelled) + 1 == names.size());
+  BOOST_TEST(static_cast<size_t>(errc::stale_request) + 1 == names.size());
 }
 
 BOOST_AUTO_TEST_CASE(unknown_names_and_values_are_met_calmly) {

@@ -60,9 +60,10 @@ struct cluster {
       item.epoch = in;
       item.previous = head().version;
       log_entry entry{{in, seq_no{item.previous.seq.value + 1}}, {}};
-      entry.ops.push_back({op_kind::put, bytes{"key" + std::to_string(writes % 50)},
-                           bytes{std::to_string(writes)}});
-      entry.ops.push_back({op_kind::erase, bytes{"key" + std::to_string((writes + 7) % 50)}, {}});
+      entry.batch.ops.push_back({op_kind::put, bytes{"key" + std::to_string(writes % 50)},
+                                 bytes{std::to_string(writes)}});
+      entry.batch.ops.push_back(
+          {op_kind::erase, bytes{"key" + std::to_string((writes + 7) % 50)}, {}});
       ++writes;
       item.committed = entry.version.seq;
       item.entries.push_back(entry);
@@ -226,7 +227,7 @@ BOOST_FIXTURE_TEST_CASE(a_stale_primary_does_not_reach_the_result, cluster) {
   stale.history = head().history;
   std::vector<log_entry> lost;
   for (uint64_t seq = 21; seq <= 40; ++seq)
-    lost.push_back({{epoch{1}, seq_no{seq}}, {{op_kind::put, bytes{"lost"}, bytes{"x"}}}});
+    lost.push_back({{epoch{1}, seq_no{seq}}, {{{op_kind::put, bytes{"lost"}, bytes{"x"}}}}});
   BOOST_REQUIRE(mass->append_segment(stale, lost));
   write(10, epoch{2});
   BOOST_TEST(mass->flushed_up_to(part, head().history).value() == (version{epoch{1}, seq_no{20}}));

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <random>
 
+#include <rocksdb/db.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -50,11 +51,21 @@ struct fixture {
   static record_op erase(std::string key) { return {op_kind::erase, {std::move(key)}, {}}; }
   static store_write batch(partition_id p, version previous, version v,
                            std::vector<record_op> ops) {
-    return {p, v.epoch, false, {}, previous, {log_entry{v, std::move(ops)}}, {}};
+    return {p, v.epoch, false, {}, previous, {log_entry{v, {std::move(ops)}}}, {}};
   }
   result<partition_head> append(partition_id p, uint64_t e, std::vector<record_op> ops) {
     auto at = store->head(p)->version;
     return store->write_one(batch(p, at, {epoch{e}, seq_no{at.seq.value + 1}}, std::move(ops)));
+  }
+  /// How many keys of a kind the closed store's database has.
+  size_t count_keys(char kind) {
+    rocksdb::DB* raw = nullptr;
+    BOOST_REQUIRE(rocksdb::DB::OpenForReadOnly({}, directory.path, &raw).ok());
+    std::unique_ptr<rocksdb::DB> db(raw);
+    std::unique_ptr<rocksdb::Iterator> it(db->NewIterator({}));
+    size_t count = 0;
+    for (it->Seek({&kind, 1}); it->Valid() && it->key()[0] == kind; it->Next()) ++count;
+    return count;
   }
   errc refusal(const auto& r) {
     BOOST_REQUIRE(!r.has_value());
@@ -90,7 +101,7 @@ BOOST_AUTO_TEST_CASE(a_hole_is_refused_without_harm_to_the_rest_of_the_group) {
       {batch(p1, v(1, 4), v(1, 5), {put("x", "1")}), batch(p2, {}, v(1, 1), {put("y", "1")})});
   BOOST_CHECK(refusal(answers[0]) == errc::gap);
   BOOST_TEST(answers[0].error().detail == "0:0");
-  BOOST_TEST(answers[1]->version == v(1, 1));
+  BOOST_TEST(answers[1]->head.version == v(1, 1));
   BOOST_TEST(!store->get(p1, "x")->found);
 }
 
@@ -100,9 +111,61 @@ BOOST_AUTO_TEST_CASE(several_writes_of_one_partition_in_one_group_build_on_each_
                                batch(p1, v(1, 1), v(1, 2), {put("k", "newer")}),
                                batch(p1, v(1, 7), v(1, 8), {put("k", "lost")}),
                                batch(p1, v(1, 2), v(1, 3), {put("l", "1")})});
-  BOOST_TEST(answers[3]->version == v(1, 3));
+  BOOST_TEST(answers[3]->head.version == v(1, 3));
   BOOST_TEST(!answers[2].has_value());
   BOOST_TEST(store->get(p1, "k")->bytes == "newer");
+  BOOST_TEST(store->verify(p1).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(conditions_ranges_and_requests_see_what_the_same_group_wrote_before) {
+  make(p1);
+  BOOST_REQUIRE(append(p1, 1, {put("a", "old"), put("b", "old"), put("d", "old")}).has_value());
+  write_batch cas{{put("c", "2")}, {{condition_kind::equals, {"c"}, {"1"}}}};
+  write_batch request{{put("a", "by c1")}, {}, "c1", 5};
+  auto entry = [](uint64_t seq, write_batch b) { return log_entry{v(1, seq), std::move(b)}; };
+  auto answers = store->write(
+      {{p1, epoch{1}, false, {}, v(1, 1), {entry(2, {{put("c", "1")}}), entry(3, cas)}, {}},
+       {p1, epoch{1}, false, {}, v(1, 3), {entry(4, cas), entry(5, request)}, {}},
+       {p1, epoch{1}, false, {}, v(1, 8), {entry(9, {{put("b", "lost")}})}, {}},
+       {p1,
+        epoch{1},
+        false,
+        {},
+        v(1, 5),
+        {entry(6, {{{op_kind::erase_range, {"b"}, {"d"}}}}), entry(7, request)},
+        {}}});
+  BOOST_REQUIRE(answers[0] && answers[1] && answers[3]);
+  BOOST_TEST(!answers[2].has_value());
+  auto verdict = [&](size_t write, size_t i) { return answers.at(write)->outcomes.at(i).verdict; };
+  BOOST_CHECK(verdict(0, 1) == entry_verdict::applied);
+  BOOST_CHECK(verdict(1, 0) == entry_verdict::condition_failed);
+  BOOST_CHECK(verdict(1, 1) == entry_verdict::applied);
+  BOOST_TEST(answers[3]->outcomes.at(1).repeated());
+  BOOST_TEST(answers[3]->outcomes.at(1).decided == v(1, 5));
+  for (int restart = 0; restart < 2; ++restart, reopen()) {
+    BOOST_TEST(store->head(p1)->version == v(1, 7));
+    auto rows = store->scan(p1, "", 100, 1 << 20)->rows;
+    BOOST_REQUIRE_EQUAL(rows.size(), 2u); // the session is not shown
+    BOOST_TEST(rows[0].value.data == "by c1");
+    BOOST_TEST(rows[1].key.data == "d");
+    BOOST_TEST(store->head(p1)->records == 4u);
+    BOOST_TEST(store->verify(p1).has_value());
+  }
+  BOOST_TEST(store->log_after(p1, {}, seq_no{9}, 1 << 20)->at(3).batch.client == "");
+  BOOST_TEST(store->log_after(p1, v(1, 4), seq_no{9}, 1 << 20)->at(0).batch.client == "c1");
+}
+
+BOOST_AUTO_TEST_CASE(a_write_that_is_refused_for_space_leaves_nothing_to_those_behind_it) {
+  quota_bytes = 100;
+  reopen();
+  make(p1);
+  auto answers = store->write({batch(p1, {}, v(1, 1), {put("a", "1")}),
+                               batch(p1, v(1, 1), v(1, 2), {put("b", std::string(200, 'x'))}),
+                               batch(p1, v(1, 1), v(1, 2), {put("c", "3")})});
+  BOOST_CHECK(refusal(answers[1]) == errc::no_space);
+  BOOST_REQUIRE(answers[2].has_value());
+  BOOST_TEST(!store->get(p1, "b")->found);
+  BOOST_TEST(store->get(p1, "c")->found);
   BOOST_TEST(store->verify(p1).has_value());
 }
 
@@ -264,11 +327,95 @@ BOOST_AUTO_TEST_CASE(a_tail_that_lost_is_journalled_before_the_replica_goes) { /
   auto kept = *store->conflicts(10);
   BOOST_REQUIRE_EQUAL(kept.size(), 2u);
   BOOST_TEST(kept[0].entry.version == v(1, 4));
-  BOOST_TEST(kept[1].entry.ops.at(0).value.data == "4");
+  BOOST_TEST(kept[1].entry.batch.ops.at(0).value.data == "4");
   BOOST_TEST(*store->drop(p1, truth) == 0u); // again
   make(p1);                                  // comes back, empty
   BOOST_TEST(!store->get(p1, "k")->found);
   BOOST_TEST(store->head(p1)->version == version{});
+}
+
+BOOST_AUTO_TEST_CASE(a_tail_that_lost_is_taken_back_to_the_very_records_of_the_fork_point) {
+  make(p1);
+  BOOST_REQUIRE(append(p1, 1, {put("a", "1"), put("b", "2"), put("c", "3")}).has_value());
+  BOOST_REQUIRE(append(p1, 1, {put("a", "11")}).has_value());
+  auto fork = *store->head(p1);
+  BOOST_REQUIRE(append(p1, 2, {put("a", "lost"), erase("b"), put("d", "lost")}).has_value());
+  BOOST_REQUIRE(append(p1, 2, {{op_kind::erase_range, {}, {}}}).has_value());
+  BOOST_REQUIRE(append(p1, 2, {put("a", "lost too"), put("e", "lost")}).has_value());
+  reopen();
+  epoch_history truth{{epoch{1}, seq_no{1}}, {epoch{3}, seq_no{3}}};
+  auto rewound = store->rewind(p1, truth);
+  BOOST_REQUIRE_MESSAGE(rewound.has_value(), (rewound ? "" : to_string(rewound.error())));
+  BOOST_TEST(rewound->fork == v(1, 2));
+  BOOST_TEST(rewound->undone == 3u);
+  BOOST_TEST(rewound->journalled == 3u);
+  for (int restart = 0; restart < 2; ++restart, reopen()) {
+    auto h = *store->head(p1);
+    BOOST_TEST(h.version == fork.version);
+    BOOST_CHECK(h.digest == fork.digest);
+    BOOST_TEST(h.records == fork.records);
+    BOOST_TEST(h.size_bytes == fork.size_bytes);
+    BOOST_CHECK(h.history == fork.history);
+    BOOST_TEST(store->verify(p1).has_value());
+    BOOST_TEST(store->get(p1, "a")->bytes == "11");
+    BOOST_TEST(store->get(p1, "b")->bytes == "2");
+    BOOST_TEST(!store->get(p1, "d")->found);
+    BOOST_TEST(store->used_bytes() == fork.size_bytes);
+    BOOST_TEST(store->conflict_count() == 3u);
+    BOOST_TEST(store->conflicts(10)->at(0).entry.batch.ops.at(0).value.data == "lost");
+  }
+  BOOST_TEST(store->rewind(p1, truth)->undone == 0u);
+  BOOST_REQUIRE(append(p1, 3, {put("a", "of the winner")}).has_value());
+  BOOST_TEST(store->log_after(p1, {}, seq_no{9}, 1 << 20)->back().version == v(3, 3));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_committed_is_never_taken_back) {
+  make(p1);
+  for (int i = 0; i < 4; ++i)
+    BOOST_REQUIRE(append(p1, 1, {put("k", std::to_string(i))}).has_value());
+  store_write news{p1, epoch{1}, false, {}, {}, {}, seq_no{3}};
+  BOOST_REQUIRE(store->write_one(news).has_value()); // not durable by itself
+  epoch_history too_early{{epoch{1}, seq_no{1}}, {epoch{2}, seq_no{3}}};
+  BOOST_CHECK(refusal(store->rewind(p1, too_early)) == errc::conflict);
+  BOOST_TEST(store->get(p1, "k")->bytes == "3");
+  BOOST_TEST(store->conflict_count() == 0u);
+  reopen(); // the news is forgotten, the undo information is not
+  BOOST_TEST(store->rewind(p1, too_early)->undone == 2u);
+  BOOST_TEST(store->get(p1, "k")->bytes == "1");
+}
+
+BOOST_AUTO_TEST_CASE(undo_information_goes_when_its_entries_are_known_to_be_committed) {
+  make(p1);
+  for (int i = 0; i < 6; ++i)
+    BOOST_REQUIRE(append(p1, 1, {put("k", std::to_string(i))}).has_value());
+  BOOST_TEST(store->head(p1)->undo_start.value == 0u);
+  auto next = batch(p1, v(1, 6), v(1, 7), {put("k", "6")});
+  next.committed = seq_no{4};
+  BOOST_TEST(store->write_one(next)->undo_start.value == 4u);
+  auto last = batch(p1, v(1, 7), v(1, 8), {put("k", "7")});
+  last.committed = seq_no{8};
+  BOOST_TEST(store->write_one(last)->undo_start.value == 8u);
+  store.reset();
+  BOOST_TEST(count_keys('u') == 0u);
+  reopen();
+}
+
+BOOST_AUTO_TEST_CASE(a_copy_can_not_be_taken_back_before_what_it_was_copied_at) {
+  auto sum = digest{};
+  sum.add("a", "1");
+  BOOST_REQUIRE(store->begin_copy(p1, copy_id{1}, "").has_value());
+  BOOST_REQUIRE(store->ingest_rows(p1, copy_id{1}, 0, {{{"a"}, {"1"}}}).has_value());
+  BOOST_CHECK(refusal(store->rewind(p1, {{epoch{9}, seq_no{1}}})) == errc::conflict);
+  BOOST_REQUIRE(store
+                    ->finish_copy(p1, copy_id{1}, v(1, 5), sum, {{epoch{1}, seq_no{1}}},
+                                  replica_state::following)
+                    .has_value());
+  BOOST_REQUIRE(append(p1, 1, {put("a", "2")}).has_value());
+  BOOST_CHECK(refusal(store->rewind(p1, {{epoch{1}, seq_no{1}}, {epoch{2}, seq_no{4}}}))
+              == errc::conflict);
+  BOOST_TEST(store->rewind(p1, {{epoch{1}, seq_no{1}}, {epoch{2}, seq_no{6}}})->undone == 1u);
+  BOOST_TEST(store->get(p1, "a")->bytes == "1");
+  BOOST_CHECK(refusal(store->rewind(p2, {})) == errc::unknown_partition);
 }
 
 BOOST_AUTO_TEST_CASE(a_replica_that_agrees_with_the_history_leaves_nothing_in_the_journal) {

@@ -4,6 +4,7 @@
 
 #include "tests/support/random_seed.hpp"
 #include "tests/support/recovery_world.hpp"
+#include "versions/fork_point.hpp"
 
 using namespace harbinger;
 using namespace harbinger::recovery;
@@ -256,11 +257,80 @@ BOOST_FIXTURE_TEST_CASE(returning_stale_replica_is_dropped_with_the_true_history
   run(500);
   write(id(), 10);
   nodes[row().primary.value].replicas[id()].version.seq.value += 5;
+  can_rewind = false;
   auto old = replace_primary();
   join(old, incarnation{2});
   run(recovery_desk::stray_patience_ms + 3000);
   BOOST_TEST(nodes[old].replicas.count(id()) == 0u);
   BOOST_TEST(events("replica_dropped") >= 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(returning_replica_on_the_true_history_joins_again_instead_of_being_copied,
+                        world) {
+  run(500);
+  write(id(), 10);
+  auto back = secondary();
+  lose(back);
+  run(500);
+  BOOST_TEST(row().sync_set.size() == 1u);
+  for (auto& n : row().sync_set) nodes[n.value].replicas[id()].version.seq.value += 7;
+  restarted(back);
+  join(back, incarnation{2});
+  run(recovery_desk::stray_patience_ms + 3000);
+  BOOST_TEST(row().sync_set.size() == 2u);
+  BOOST_TEST(events("replica_returned") >= 1u);
+  BOOST_TEST(!dropped(id()));
+  BOOST_TEST(sent["rewind"] == 0);
+  BOOST_TEST(sent["copy"] == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(returning_replica_with_a_tail_that_lost_is_rewound_and_joins_again, world) {
+  run(500);
+  write(id(), 10);
+  auto old = row().primary.value;
+  auto fork = nodes[old].replicas[id()].version;
+  nodes[old].replicas[id()].version.seq.value += 5;
+  lose(old);
+  run(500);
+  restarted(old);
+  join(old, incarnation{2});
+  run(recovery_desk::stray_patience_ms + 3000);
+  BOOST_TEST(sent["rewind"] >= 1);
+  BOOST_TEST(nodes[old].replicas[id()].version == fork);
+  BOOST_TEST(row().sync_set.size() == 2u);
+  BOOST_TEST(!dropped(id()));
+}
+
+BOOST_FIXTURE_TEST_CASE(returning_replica_that_can_not_be_caught_up_is_dropped_in_the_end, world) {
+  run(500);
+  write(id(), 10);
+  auto back = secondary();
+  lose(back);
+  run(500);
+  restarted(back);
+  caught_up_at_once = false;
+  join(back, incarnation{2});
+  run(2000);
+  BOOST_TEST(row().joiners.size() == 1u);
+  run(join_patience_ms + recovery_desk::stray_patience_ms + 4000);
+  BOOST_TEST(row().joiners.empty());
+  BOOST_TEST(nodes[back].replicas.count(id()) == 0u);
+  BOOST_TEST(events("replica_returned") == 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(replica_sealed_for_a_newer_epoch_is_not_taken_back,
+                        world) { // it would fence
+  run(500);
+  write(id(), 10);
+  auto back = secondary();
+  lose(back);
+  run(500);
+  restarted(back);
+  nodes[back].replicas[id()].epoch = epoch{row().epoch.value + 1};
+  join(back, incarnation{2});
+  run(2000);
+  BOOST_TEST(row().joiners.empty());
+  BOOST_TEST(events("replica_returned") == 0u);
 }
 
 BOOST_FIXTURE_TEST_CASE(old_replica_in_the_way_of_a_new_copy_is_dropped, world) {

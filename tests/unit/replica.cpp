@@ -31,6 +31,7 @@ struct host_fixture {
     for (auto todo = of<write_store>(); !todo.empty(); todo = of<write_store>()) {
       actions next;
       for (const auto& w : todo) {
+        std::vector<entry_outcome> outcomes;
         stored.partition = partition;
         stored.epoch = std::max(stored.epoch, w.write.epoch);
         if (w.write.change && w.write.change->role) stored.role = *w.write.change->role;
@@ -42,9 +43,11 @@ struct host_fixture {
           if (stored.history.empty() || stored.history.back().epoch != e.version.epoch)
             stored.history.push_back({e.version.epoch, e.version.seq});
           stored.version = e.version;
+          outcomes.push_back({e.version, entry_verdict::applied, e.version, {}});
         }
         stored.committed = std::max(stored.committed, w.write.committed);
-        for (auto& a : host.written(w.id, stored, now)) next.push_back(std::move(a));
+        for (auto& a : host.written(w.id, store_written{stored, outcomes}, now))
+          next.push_back(std::move(a));
       }
       last = std::move(next);
     }
@@ -61,7 +64,9 @@ struct host_fixture {
     for (auto& j : joiners) c.joiners.push_back(at(j));
     last = host.configure(1, c, std::nullopt, now);
   }
-  void put(token from) { last = host.put(from, {partition, {{op_kind::put, {"k"}, {"v"}}}}, now); }
+  void put(token from) {
+    last = host.put(from, {partition, {{{op_kind::put, {"k"}, {"v"}}}}}, now);
+  }
   void acknowledge(uint64_t request, version durable) {
     last = host.append_answered(request, append_ok{partition, durable.epoch, durable}, now);
   }
@@ -69,7 +74,7 @@ struct host_fixture {
                               uint64_t committed = 0) {
     append_request r{partition, harbinger::epoch{epoch}, node_id{"n9"}, previous,
                      {},        seq_no{committed}};
-    for (auto v : entries) r.entries.push_back({v, {{op_kind::put, {"k"}, {"v"}}}});
+    for (auto v : entries) r.entries.push_back({v, {{{op_kind::put, {"k"}, {"v"}}}}});
     return r;
   }
 };
@@ -108,9 +113,37 @@ BOOST_AUTO_TEST_CASE(
   BOOST_REQUIRE_EQUAL(commit.size(), 1u);
   stored.version = v(1, 1);
   stored.committed = seq_no{1};
-  last = host.written(commit[0].id, stored, now);
+  last = host.written(commit[0].id,
+                      store_written{stored, {{v(1, 1), entry_verdict::applied, v(1, 1), {}}}}, now);
   BOOST_REQUIRE_EQUAL(of<answer_put>().size(), 1u);
-  BOOST_TEST(*of<answer_put>()[0].answer == v(1, 1));
+  BOOST_TEST(of<answer_put>()[0].answer->version == v(1, 1));
+}
+
+BOOST_AUTO_TEST_CASE(each_client_is_told_what_its_own_entry_came_to) {
+  configure(1, 1, replica_role::primary, {"n1"});
+  write_all();
+  std::vector<uint64_t> writes_of_puts;
+  for (token client : {7, 8, 9}) {
+    put(client);
+    for (const auto& w : of<write_store>()) writes_of_puts.push_back(w.id);
+  }
+  BOOST_REQUIRE_EQUAL(writes_of_puts.size(), 3u);
+  std::vector<entry_outcome> outcomes{{v(1, 1), entry_verdict::applied, v(1, 1), {}},
+                                      {v(1, 2), entry_verdict::condition_failed, v(1, 2), "k"},
+                                      {v(1, 3), entry_verdict::applied, v(1, 1), {}}};
+  std::map<token, result<put_ok>> told;
+  for (uint64_t seq = 1; seq <= 3; ++seq) {
+    stored.version = v(1, seq);
+    last =
+        host.written(writes_of_puts.at(seq - 1), store_written{stored, {outcomes[seq - 1]}}, now);
+    for (const auto& a : of<answer_put>()) told.emplace(a.to, a.answer);
+  }
+  BOOST_REQUIRE_EQUAL(told.size(), 3u);
+  BOOST_TEST(told.at(7)->version == v(1, 1));
+  BOOST_TEST(!told.at(7)->repeated);
+  BOOST_CHECK((told.at(8).error() == error{errc::condition_failed, "k"}));
+  BOOST_TEST(told.at(9)->version == v(1, 1));
+  BOOST_TEST(told.at(9)->repeated);
 }
 
 BOOST_AUTO_TEST_CASE(a_joiner_is_reported_only_when_it_has_everything) { // P2
@@ -156,7 +189,7 @@ BOOST_AUTO_TEST_CASE(a_joiner_that_caught_up_is_waited_for_after_a_restart_of_th
   // The centre has that report and may be swapping n4 in; the actor dies and starts again.
   replica_host again{node_id{"n1"}, bounds, memory, 1'000'000};
   again.load({stored}, now);
-  last = again.put(3, {partition, {{op_kind::put, {"k"}, {"v"}}}}, now);
+  last = again.put(3, {partition, {{{op_kind::put, {"k"}, {"v"}}}}}, now);
   BOOST_TEST(of<write_store>().empty());
   BOOST_TEST(again.find(partition)->report(now).caught_up.size() == 1u);
 }
@@ -234,6 +267,43 @@ BOOST_AUTO_TEST_CASE(a_primary_is_not_given_up) {
   write_all();
   last = host.give_up(partition, "checksum: bucket 3", stored, now);
   BOOST_TEST(last.empty());
+}
+
+BOOST_AUTO_TEST_CASE(
+    while_a_tail_is_taken_back_nothing_else_happens_and_then_it_follows_again) { // P4
+  configure(1, 5, replica_role::secondary, {"n9", "n1"});
+  write_all();
+  last = host.append(5, from_primary(1, {}, {v(1, 1), v(1, 2)}), stored, now);
+  write_all();
+  last = host.append(6, from_primary(1, v(1, 2), {v(1, 3)}), stored, now); // its write is under way
+  epoch_history truth{{epoch{1}, seq_no{1}}, {epoch{2}, seq_no{2}}};
+  rewind_replica command{{}, partition, revision{4}, truth};
+  auto late = host.rewind(9, command, stored, now);
+  BOOST_CHECK(std::get<answer_report>(late.at(0)).answer.error().code == errc::stale_epoch);
+  command.revision = revision{6};
+  last = host.rewind(9, command, stored, now);
+  BOOST_REQUIRE_EQUAL(of<answer_append>().size(), 1u);
+  BOOST_CHECK(of<answer_append>()[0].answer.error().code == errc::unavailable);
+  auto task = of<rewind_store>().at(0);
+  BOOST_CHECK(task.truth == truth);
+  last = host.append(7, from_primary(2, v(1, 1), {v(2, 2)}), stored, now);
+  BOOST_CHECK(of<answer_append>().at(0).answer.error().code == errc::unknown_partition);
+  last = host.rewind(10, command, stored, now);
+  BOOST_CHECK(of<answer_report>().at(0).answer.error().code == errc::unavailable);
+  stored.version = v(1, 1);
+  last = host.rewound(task.id, store_rewound{stored, v(1, 1), 2, 2}, now);
+  BOOST_TEST(of<answer_report>().at(0).answer->version == v(1, 1));
+  BOOST_TEST(of<notice>().at(0).kind == "replica_rewound");
+  last = host.append(8, from_primary(2, v(1, 1), {v(2, 2)}), stored, now);
+  write_all();
+  BOOST_TEST(of<answer_append>().at(0).answer->version == v(2, 2));
+}
+
+BOOST_AUTO_TEST_CASE(a_primary_is_not_taken_back) {
+  configure(1, 1, replica_role::primary, {"n1"});
+  write_all();
+  last = host.rewind(9, {{}, partition, revision{6}, {}}, stored, now);
+  BOOST_CHECK(of<answer_report>().at(0).answer.error().code == errc::conflict);
 }
 
 BOOST_AUTO_TEST_CASE(an_old_configuration_changes_nothing) {

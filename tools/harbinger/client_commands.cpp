@@ -62,6 +62,34 @@ exit_code client_erase(const client_target& target, const std::string& volume,
   return print_version(target, cluster->erase(volume, key));
 }
 
+exit_code client_cas(const client_target& target, const std::string& volume, const std::string& key,
+                     const std::optional<std::string>& expected, const std::string& value) {
+  auto cluster = client::connect(target.central);
+  if (!cluster) return report(cluster.error());
+  return print_version(target, cluster->compare_and_set(volume, key, expected, value));
+}
+
+exit_code client_erase_range(const client_target& target, const std::string& volume,
+                             const std::string& from, const std::string& to) {
+  auto cluster = client::connect(target.central);
+  if (!cluster) return report(cluster.error());
+  auto row = cluster->volume(volume);
+  if (!row) return report(row.error());
+  json rows = json::array();
+  for (uint32_t index = 0; index < row->partitions; ++index) {
+    auto id = make_partition_id(row->number, index);
+    auto done = cluster->erase_range(id, from, to);
+    if (!done) {
+      std::cerr << "harbinger: erased in " << index << " of " << row->partitions
+                << " partitions, then in " << to_string(id) << ": ";
+      std::cerr << to_string(done.error()) << '\n';
+      return exit_code_of(done.error().code);
+    }
+    rows.push_back({to_string(id), to_string(*done)});
+  }
+  return print(target, {{"columns", {"partition", "version"}}, {"rows", rows}});
+}
+
 exit_code client_get(const client_target& target, const std::string& volume,
                      const std::string& key) {
   auto cluster = client::connect(target.central);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "app/exit_code.hpp"
@@ -17,6 +18,14 @@ exit_code client_put(const client_target& target, const std::string& volume, con
                      const std::string& value);
 exit_code client_erase(const client_target& target, const std::string& volume,
                        const std::string& key);
+/// Writes `value` if the record is exactly `expected`; nothing expected: if there is no such
+/// record. refused (errc::condition_failed) otherwise.
+exit_code client_cas(const client_target& target, const std::string& volume, const std::string& key,
+                     const std::optional<std::string>& expected, const std::string& value);
+/// Removes from <= key < to (empty: to the end) in every partition of the volume, one after the
+/// other: in each at once, not in all together.
+exit_code client_erase_range(const client_target& target, const std::string& volume,
+                             const std::string& from, const std::string& to);
 exit_code client_get(const client_target& target, const std::string& volume,
                      const std::string& key);
 /// `partition`: an index in the volume, or "all".

@@ -134,7 +134,7 @@ void add_client(CLI::App& app, common_options& common, job& todo) {
   auto* client = app.add_subcommand("client", "write and read metadata");
   client->require_subcommand(1);
   struct record {
-    std::string volume, key, value, partition = "all", from;
+    std::string volume, key, value, partition = "all", from, to;
     uint32_t limit = 100;
   };
   auto r = std::make_shared<record>();
@@ -146,11 +146,37 @@ void add_client(CLI::App& app, common_options& common, job& todo) {
   put->callback([&todo, target, r] {
     todo = [=] { return client_put(target(), r->volume, r->key, r->value); };
   });
-  auto* erase = client->add_subcommand("erase", "remove one record");
+  auto* cas = client->add_subcommand(
+      "cas", "write one record if its value is what is expected; refused (exit code 4) if not");
+  auto words = std::make_shared<std::vector<std::string>>();
+  auto absent = std::make_shared<bool>(false);
+  cas->add_flag("--absent", *absent, "only if there is no such record; takes no EXPECTED");
+  cas->add_option("words", *words, "VOLUME KEY EXPECTED VALUE")->required()->expected(3, 4);
+  cas->callback([&todo, target, words, absent] {
+    if (words->size() != (*absent ? 3u : 4u))
+      throw CLI::ValidationError(*absent ? "VOLUME KEY VALUE with --absent"
+                                         : "VOLUME KEY EXPECTED VALUE, or --absent");
+    todo = [=] {
+      auto expected = *absent ? std::nullopt : std::optional((*words)[2]);
+      return client_cas(target(), (*words)[0], (*words)[1], expected, words->back());
+    };
+  });
+  auto* erase = client->add_subcommand("erase", "remove one record")->alias("delete");
   erase->add_option("volume", r->volume)->required();
   erase->add_option("key", r->key)->required();
   erase->callback(
       [&todo, target, r] { todo = [=] { return client_erase(target(), r->volume, r->key); }; });
+  auto* range = client
+                    ->add_subcommand("erase-range",
+                                     "remove all records from FROM on and before TO, in every "
+                                     "partition; at once in each partition, not in all together")
+                    ->alias("delete-range");
+  range->add_option("volume", r->volume)->required();
+  range->add_option("from", r->from, "first key; empty: from the beginning")->required();
+  range->add_option("to", r->to, "end, exclusive; empty: to the end")->required();
+  range->callback([&todo, target, r] {
+    todo = [=] { return client_erase_range(target(), r->volume, r->from, r->to); };
+  });
   auto* get = client->add_subcommand("get", "read one record");
   get->add_option("volume", r->volume)->required();
   get->add_option("key", r->key)->required();
