@@ -210,6 +210,29 @@ BOOST_AUTO_TEST_CASE(an_old_configuration_changes_nothing) {
   BOOST_CHECK(of<answer_drop>().at(0).journalled.error().code == errc::stale_epoch);
 }
 
+/// Found by sim.cluster: a full disk refused a new configuration, what was in flight was forgotten,
+/// and the next configuration of the same epoch let its number be given to another batch.
+BOOST_AUTO_TEST_CASE(
+    a_primary_whose_configuration_was_not_written_goes_on_only_in_a_new_epoch) { // P1
+  configure(1, 1, replica_role::primary, {"n1"}, {"n2"});
+  write_all();
+  put(7);
+  auto commit = of<write_store>();
+  BOOST_REQUIRE_EQUAL(commit.size(), 1u);
+  last = host.written(commit[0].id, fail(errc::no_space), now); // n2 may have it already
+  configure(1, 2, replica_role::primary, {"n1"}, {"n2", "n3"});
+  auto change = of<write_store>();
+  BOOST_REQUIRE(!change.empty());
+  last = host.written(change[0].id, fail(errc::no_space), now);
+  configure(1, 3, replica_role::primary, {"n1"}, {"n2", "n3"});
+  BOOST_REQUIRE_EQUAL(of<answer_report>().size(), 1u);
+  BOOST_REQUIRE(!of<answer_report>()[0].answer);
+  BOOST_TEST((of<answer_report>()[0].answer.error().code == errc::stale_epoch));
+  configure(2, 4, replica_role::primary, {"n1"}, {"n2", "n3"});
+  write_all();
+  BOOST_TEST((host.find(partition)->role() == replica_role::primary));
+}
+
 BOOST_AUTO_TEST_CASE(a_partition_with_a_past_is_not_made_anew_from_nothing) { // P2
   configure(2, 1, replica_role::primary, {"n1"});
   BOOST_CHECK(of<answer_report>().at(0).answer.error().code == errc::unknown_partition);
