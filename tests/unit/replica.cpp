@@ -194,6 +194,42 @@ BOOST_AUTO_TEST_CASE(holes_and_other_histories_are_told_apart) {
   BOOST_CHECK(host.find(partition)->report(now).state == replica_state::failed);
 }
 
+/// Found by sim.cluster: a joiner answered the next primary while entries of the last one were
+/// still being written, and was taken for one that had caught up.
+BOOST_AUTO_TEST_CASE(a_new_primary_hears_of_everything_that_is_still_being_written) { // P2, P4
+  configure(1, 1, replica_role::secondary, {"n1", "n9"});
+  write_all();
+  last = host.append(3, from_primary(1, {}, {v(1, 1)}), stored, now);
+  auto first = of<write_store>();
+  BOOST_REQUIRE_EQUAL(first.size(), 1u);
+  last = host.append(4, from_primary(2, {}, {}), stored, now);
+  BOOST_TEST(of<answer_append>().empty());
+  auto second = of<write_store>(); // that epoch 1 is over is durable before the answer
+  BOOST_REQUIRE_EQUAL(second.size(), 1u);
+  BOOST_TEST((second[0].write.epoch == epoch{2}));
+  stored.version = v(1, 1);
+  stored.history = {{epoch{1}, seq_no{1}}};
+  last = host.written(first[0].id, stored, now);
+  stored.epoch = epoch{2};
+  last = host.written(second[0].id, stored, now);
+  BOOST_REQUIRE_EQUAL(of<answer_append>().size(), 1u);
+  BOOST_TEST(of<answer_append>()[0].answer->version == v(1, 1));
+}
+
+BOOST_AUTO_TEST_CASE(a_joiner_that_holds_more_does_not_fence_the_primary) {
+  configure(1, 1, replica_role::primary, {"n1"}, {"n2"});
+  write_all();
+  now += bounds.append_timeout;
+  last = host.tick(now);
+  auto asked = of<send_append>();
+  BOOST_REQUIRE_EQUAL(asked.size(), 1u);
+  acknowledge(asked[0].request, v(0, 5));
+  auto report = host.find(partition)->report(now);
+  BOOST_TEST((report.role == replica_role::primary));
+  BOOST_TEST(report.caught_up.empty());
+  BOOST_TEST(report.failure.starts_with("n2: diverged")); // the centre makes it anew
+}
+
 BOOST_AUTO_TEST_CASE(an_old_configuration_changes_nothing) {
   configure(1, 5, replica_role::secondary, {"n9", "n1"});
   write_all();
