@@ -62,6 +62,22 @@ inline std::vector<operation> settled(const std::vector<operation>& all) {
   return out;
 }
 
+/// For each erase without an answer the one before it, else itself: one is as good as another, so
+/// the earliest is taken first.
+inline std::vector<size_t> erased_before(const std::vector<operation>& ops) {
+  std::vector<size_t> out(ops.size()), pending;
+  for (size_t i = 0; i < ops.size(); ++i) {
+    out[i] = i;
+    if (ops[i].what == operation::kind::write && !ops[i].value
+        && ops[i].answered == operation::forever)
+      pending.push_back(i);
+  }
+  std::stable_sort(pending.begin(), pending.end(),
+                   [&](size_t a, size_t b) { return ops[a].asked < ops[b].asked; });
+  for (size_t i = 1; i < pending.size(); ++i) out[pending[i]] = pending[i - 1];
+  return out;
+}
+
 /// Which operations are done, and what they led to: a place in the search.
 struct place {
   std::vector<uint64_t> done;
@@ -141,6 +157,11 @@ inline history_verdict check_history(const std::vector<operation>& all,
   std::unordered_set<place, place_hash> seen;
   place here{std::vector<uint64_t>((ops.size() + 63) / 64), std::nullopt};
   std::vector<std::pair<size_t, register_value>> taken; // and the state before it
+  auto earlier = erased_before(ops);
+  auto in_turn = [&](size_t op) {
+    auto before = earlier[op];
+    return before == op || here.done[before / 64] >> (before % 64) & 1;
+  };
   auto pending = [&](size_t i) { return line[i].when == operation::forever; };
   auto i = line.first();
   for (uint64_t steps = 0;; ++steps) {
@@ -149,7 +170,7 @@ inline history_verdict check_history(const std::vector<operation>& all,
     if (steps >= steps_max) return history_verdict::undecided;
     if (i != 0 && !line[i].end) {
       auto op = line[i].op;
-      if (auto state = took(ops[op], here.state)) {
+      if (auto state = took(ops[op], here.state); state && in_turn(op)) {
         auto there = here;
         there.done[op / 64] |= uint64_t{1} << (op % 64);
         there.state = *state;

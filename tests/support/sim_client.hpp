@@ -40,6 +40,10 @@ public:
     name = std::move(id);
     up = true;
     life = 1;
+    auto& w = all.world;
+    writes_ = 10 + w.pick(80);
+    forgets_ = w.chance(0.4) ? 0.05 : 1.0;
+    pace_ = w.chance(0.3) ? milliseconds(8) : milliseconds(60);
   }
   void start() {
     all_.world.after(think(), *this, [this] { next(); });
@@ -47,7 +51,7 @@ public:
   void stop() { stopped_ = true; }
 
 private:
-  duration think() { return all_.world.between(milliseconds(2), milliseconds(60)); }
+  duration think() { return all_.world.between(milliseconds(1), pace_); }
   int64_t clock() const { return all_.world.now.time_since_epoch().count(); }
   void again() {
     ++round_;
@@ -60,10 +64,9 @@ private:
     auto partition = make_partition_id(1, static_cast<uint32_t>(all_.world.pick(partitions_)));
     auto target = primary_of(partition);
     if (!target || all_.world.chance(0.01)) return ask_for_map();
-    auto dice = all_.world.pick(100);
-    if (dice < 50)
+    if (all_.world.pick(100) < writes_)
       put(partition, *target);
-    else if (dice < 90)
+    else if (all_.world.chance(0.85))
       get(partition, *target);
     else
       scan(partition, *target);
@@ -94,7 +97,7 @@ private:
     all_.world.after(patience, *this, [this, round = round_, note = std::move(note)] {
       if (round != round_) return;
       note();
-      map_.reset();
+      forget_map();
       again();
     });
   }
@@ -112,8 +115,11 @@ private:
         *this, to, [&to, ask = std::move(ask), back] { ask(to, back); }, false);
   }
   void finish(const error* why) {
-    if (why && why->code != errc::overloaded && why->code != errc::no_space) map_.reset();
+    if (why && why->code != errc::overloaded && why->code != errc::no_space) forget_map();
     again();
+  }
+  void forget_map() {
+    if (all_.world.chance(forgets_)) map_.reset();
   }
 
   std::string a_key() {
@@ -212,6 +218,9 @@ private:
   record_book& book_;
   uint32_t partitions_;
   std::shared_ptr<const partition_map> map_;
+  uint64_t writes_ = 50; ///< of a hundred operations
+  double forgets_ = 1.0; ///< the map, after an operation that failed; some are stubborn
+  duration pace_{};      ///< longest rest between operations
   uint64_t round_ = 0;
   bool stopped_ = false;
 };

@@ -22,7 +22,14 @@ public:
   explicit cluster(uint64_t seed)
       : world_(seed),
         net_(world_),
-        all_{world_, net_, book_, quick_settings(world_), {}, nullptr, {}},
+        all_{world_,
+             net_,
+             book_,
+             quick_settings(world_),
+             world_.chance(0.5) ? size_t{150} : size_t{4 << 20},
+             {},
+             nullptr,
+             {}},
         centre_(all_, catalog_),
         partitions_(static_cast<uint32_t>(1 + world_.pick(3))) {
     centre_.clock_offset = world_.between(-seconds(1000), seconds(1000));
@@ -30,10 +37,10 @@ public:
     for (uint64_t i = 1; i <= count; ++i)
       nodes_.push_back(std::make_unique<node>(all_, "n" + std::to_string(i),
                                               world_.between(-seconds(1000), seconds(1000))));
-    for (uint64_t i = 1; i <= 2 + world_.pick(3); ++i)
+    auto clients = 2 + world_.pick(4);
+    for (uint64_t i = 1; i <= clients; ++i)
       clients_.push_back(std::make_unique<client>(all_, centre_, record_,
                                                   "client" + std::to_string(i), partitions_));
-    centre_.row_changed = [this](const partition_row& row) { mind(row); };
   }
 
   run_summary run() {
@@ -42,6 +49,10 @@ public:
     story tale(all_, centre_, nodes_, clients_);
     tale.may_wipe = [this](const node& n) { return can_spare(n); };
     tale.wiped = [this](node& n) { note_wiped(n); };
+    centre_.row_changed = [&](const partition_row& row) {
+      mind(row);
+      tale.strike(row);
+    };
     tale.begin(story_end);
     play(story_end);
     tale.end();

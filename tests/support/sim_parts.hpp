@@ -20,6 +20,7 @@ struct parts {
   network& net;
   ledger& book;
   settings config;
+  size_t append_bytes_max = 4 << 20;
   std::map<std::string, node*> nodes; ///< by data endpoint
   process* centre = nullptr;
   std::function<void(node&, wire::frame)> to_centre; ///< what has arrived there

@@ -32,6 +32,8 @@ public:
     bounds.lease = milliseconds(all.config.replica.lease_ms);
     bounds.append_timeout = milliseconds(all.config.replica.append_timeout_ms);
     bounds.in_flight_max = 8;
+    bounds.append_bytes_max = all.append_bytes_max;
+    bounds.appends_max = 2;
     host_ = std::make_unique<replication::replica_host>(self_, bounds, memory,
                                                         all.world.next_id() << 32);
     host_->load(disk_->heads(), now());

@@ -18,6 +18,7 @@ public:
 
   void begin(time_point until) {
     until_ = until;
+    begun_ = true;
     auto& w = all_.world;
     for (auto kind :
          {crash, crash_all, pause, cut_link, cut_one_way, cut_from_centre, alone, centre_crash,
@@ -29,25 +30,35 @@ public:
     if (w.chance(0.5)) t.repeat = 0.1 * static_cast<double>(w.pick(100)) / 100;
     if (w.chance(0.5)) t.late = 0.02 * static_cast<double>(w.pick(100)) / 100;
     t.reorder = w.chance(0.4);
+    strike_ = w.chance(0.5) ? 0.5 : 0.0;
     next();
   }
-  /// Everything is mended and everybody starts.
+  /// Everything is mended and everybody starts; who stands still does so for its time.
   void end() {
     over_ = true;
     all_.net.trouble = {};
     all_.net.mend();
     centre_.zones = {};
-    centre_.stopped_until = {};
     centre_.start();
     for (auto& n : nodes_) {
       n->disk().full = false;
       n->slow_disk(0);
-      n->stopped_until = {};
       n->start();
     }
     all_.world.note("the troubles are over");
   }
   uint64_t troubles() const { return troubles_; }
+  /// A row has changed: trouble is most likely to be felt while everybody learns of it.
+  void strike(const partition_row& row) {
+    if (over_ || !begun_ || !all_.world.chance(strike_)) return;
+    later(all_.world.between(duration::zero(), milliseconds(150)), [this, row] {
+      auto id = row.primary;
+      if (id.value.empty() || all_.world.chance(0.3))
+        id = row.sync_set[all_.world.pick(row.sync_set.size())];
+      ++troubles_;
+      hit(*all_.nodes.at("sim://" + id.value));
+    });
+  }
 
 private:
   enum kind : uint8_t {
@@ -133,6 +144,14 @@ private:
       return later(while_(), [&n] { n.start(); });
     }
   }
+  void hit(node& n) {
+    switch (all_.world.pick(5)) {
+    case 0: return take_down(n);
+    case 1: return stop(n);
+    case 2: return isolate(n);
+    default: return n.kill_actor();
+    }
+  }
   void stop(process& p) {
     auto d = while_();
     p.stopped_until = all_.world.now + d;
@@ -180,7 +199,8 @@ private:
   std::vector<kind> kinds_;
   duration pace_{};
   uint64_t troubles_ = 0, generation_ = 0;
-  bool over_ = false;
+  bool begun_ = false, over_ = false;
+  double strike_ = 0.0; ///< share of changes of rows that somebody suffers from
 };
 
 } // namespace harbinger::sim
