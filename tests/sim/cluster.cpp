@@ -15,7 +15,7 @@ BOOST_AUTO_TEST_CASE(promises_hold_whatever_happens_to_a_cluster) {
   auto begun = std::chrono::steady_clock::now();
   sim::run_summary sum;
   double slowest = 0.0;
-  for (auto seed : test::seeds(60)) {
+  for (auto seed : test::seeds(150)) {
     BOOST_TEST_CONTEXT(test::repeat_with(seed)) {
       sim::cluster c(seed);
       try {
