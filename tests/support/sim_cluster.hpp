@@ -56,6 +56,7 @@ public:
     tale.begin(story_end);
     play(story_end);
     tale.end();
+    play(everybody_runs() + seconds(4)); // long enough to miss what is missing
     auto calm = world_.now;
     settle(calm + settle_within);
     run_summary out;
@@ -98,6 +99,12 @@ private:
   void play(time_point end) {
     while (world_.step(end)) {
     }
+  }
+  /// When the last one that stands still goes on.
+  time_point everybody_runs() const {
+    auto when = std::max(world_.now, centre_.stopped_until);
+    for (const auto& n : nodes_) when = std::max(when, n->stopped_until);
+    return when;
   }
   void begin() {
     centre_.start();

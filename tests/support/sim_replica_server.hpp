@@ -227,9 +227,11 @@ private:
     if (all_.world.chance(slow_disk)) sync = all_.world.between(milliseconds(20), seconds(1));
     later(sync, [this] {
       finish_group();
-      auto wake = all_.world.between(duration::zero(), milliseconds(1));
-      later(wake, [this, done = std::exchange(outcomes_, {})] { end_group(done); });
+      for (auto& o : outcomes_) to_hear_.push_back(std::move(o));
+      outcomes_.clear();
       group_.clear();
+      auto wake = all_.world.between(duration::zero(), milliseconds(1));
+      later(wake, [this] { hear(); });
       if (!jobs_.empty()) begin_group();
     });
   }
@@ -257,8 +259,9 @@ private:
       outcomes_.push_back({group_[i].id, false, std::move(heads[i]), fail(errc::cancelled)});
     }
   }
-  void end_group(const std::vector<outcome>& done) {
-    for (const auto& o : done)
+  /// Everything that was written meanwhile, in order.
+  void hear() {
+    for (auto& o : std::exchange(to_hear_, {}))
       carry(o.dropped ? host_->dropped(o.id, o.journalled, now())
                       : host_->written(o.id, o.head, now()));
   }
@@ -275,8 +278,9 @@ private:
   std::map<replication::token, answer<replica_report>> reports_;
   std::map<replication::token, answer<uint64_t>> drops_;
   std::deque<job> jobs_;
-  std::vector<job> group_; // on its way to the disk
-  std::vector<outcome> outcomes_;
+  std::vector<job> group_;        // on its way to the disk
+  std::vector<outcome> outcomes_; // of the group
+  std::deque<outcome> to_hear_;
   bool report_wanted_ = false;
   time_point report_due_{};
   uint64_t copies_seen_ = 0;
