@@ -223,6 +223,24 @@ BOOST_FIXTURE_TEST_CASE(an_answer_to_an_older_question_is_passed_over, copying) 
   BOOST_TEST(actions<apply_deltas>().empty());
 }
 
+/// Found by sim.cluster: a joiner was appended a batch that the next epoch gave up while an answer
+/// with that epoch's batches was on its way, and it put the second of them on top of its own.
+BOOST_FIXTURE_TEST_CASE(deltas_of_another_history_are_not_put_on_a_tail, copying) { // P3
+  follow();
+  auto request = sent().id;
+  local.version = {epoch{1}, seq_no{11}}; // an append was faster
+  delta_batch batch;
+  batch.partition = part;
+  batch.entries = {{{epoch{2}, seq_no{11}}, {}}, {{epoch{2}, seq_no{12}}, {}}};
+  batch.head = {epoch{2}, seq_no{12}};
+  reply(request, batch);
+  BOOST_TEST(actions<apply_deltas>().empty());
+  wait(seconds(1)); // and asks from where it is: the source says that this is another history
+  BOOST_TEST(asked<delta_pull>().after == local.version);
+  reply(sent().id, error{errc::diverged, {}});
+  BOOST_TEST(asked<snapshot_open>().resume == "");
+}
+
 BOOST_FIXTURE_TEST_CASE(a_digest_that_differs_while_following_starts_over, copying) {
   follow();
   reply(sent().id, batch({}, 10, 78));
