@@ -20,9 +20,9 @@ public:
     until_ = until;
     begun_ = true;
     auto& w = all_.world;
-    for (auto kind :
-         {crash, crash_all, pause, cut_link, cut_one_way, cut_from_centre, alone, centre_crash,
-          centre_pause, node_actor, centre_actor, zone, disk_full, wipe, slow_disk, trim, mend})
+    for (auto kind : {crash, crash_all, leave_member, pause, cut_link, cut_one_way, cut_from_centre,
+                      alone, centre_crash, centre_pause, node_actor, centre_actor, zone, disk_full,
+                      wipe, slow_disk, trim, mend})
       if (kind == mend || w.chance(0.45)) kinds_.push_back(kind);
     pace_ = w.between(milliseconds(100), seconds(3));
     auto& t = all_.net.trouble;
@@ -50,13 +50,18 @@ public:
   uint64_t troubles() const { return troubles_; }
   /// A row has changed: trouble is most likely to be felt while everybody learns of it.
   void strike(const partition_row& row) {
+    auto& members = members_[row.id];
+    bool grew = row.sync_set.size() > members.size();
+    members = row.sync_set;
     if (over_ || !begun_ || !all_.world.chance(strike_)) return;
-    later(all_.world.between(duration::zero(), milliseconds(150)), [this, row] {
+    auto soon = all_.world.chance(0.5) ? milliseconds(20) : milliseconds(150);
+    later(all_.world.between(duration::zero(), soon), [this, row, grew] {
+      ++troubles_;
+      if (grew && all_.world.chance(0.5)) return leave_one(row);
       auto id = row.primary;
       if (id.value.empty() || all_.world.chance(0.3))
         id = row.sync_set[all_.world.pick(row.sync_set.size())];
-      ++troubles_;
-      hit(*all_.nodes.at("sim://" + id.value));
+      hit(of(id));
     });
   }
 
@@ -64,6 +69,7 @@ private:
   enum kind : uint8_t {
     crash,
     crash_all,
+    leave_member,
     pause,
     cut_link,
     cut_one_way,
@@ -115,6 +121,11 @@ private:
       for (auto& each : nodes_)
         if (w.chance(0.7)) take_down(*each);
       return;
+    case leave_member: {
+      const auto& rows = centre_.truth().partitions();
+      return leave_one(
+          std::next(rows.begin(), static_cast<ptrdiff_t>(w.pick(rows.size())))->second);
+    }
     case pause: return stop(n);
     case centre_pause: return stop(centre_);
     case cut_link: return cut(n.name, any().name, true);
@@ -143,6 +154,13 @@ private:
       w.note("the disk of " + n.name + " is lost");
       return later(while_(), [&n] { n.start(); });
     }
+  }
+  node& of(const node_id& id) { return *all_.nodes.at("sim://" + id.value); }
+  /// P2 is about this: any set of nodes may go that leaves one member of the sync set.
+  void leave_one(const partition_row& row) {
+    auto stays = row.sync_set[all_.world.pick(row.sync_set.size())];
+    for (const auto& id : row.sync_set)
+      if (id != stays) take_down(of(id));
   }
   void hit(node& n) {
     switch (all_.world.pick(5)) {
@@ -199,6 +217,7 @@ private:
   std::vector<kind> kinds_;
   duration pace_{};
   uint64_t troubles_ = 0, generation_ = 0;
+  std::map<partition_id, std::vector<node_id>> members_;
   bool begun_ = false, over_ = false;
   double strike_ = 0.0; ///< share of changes of rows that somebody suffers from
 };
