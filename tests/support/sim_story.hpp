@@ -57,7 +57,7 @@ public:
     auto soon = all_.world.chance(0.5) ? milliseconds(20) : milliseconds(150);
     later(all_.world.between(duration::zero(), soon), [this, row, grew] {
       ++troubles_;
-      if (grew && all_.world.chance(0.5)) return leave_one(row);
+      if (all_.world.chance(grew ? 0.5 : 0.25)) return leave_one(row);
       auto id = row.primary;
       if (id.value.empty() || all_.world.chance(0.3))
         id = row.sync_set[all_.world.pick(row.sync_set.size())];
