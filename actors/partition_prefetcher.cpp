@@ -13,7 +13,8 @@ using prefetcher_self = partition_prefetcher_actor::stateful_pointer<partition_p
 
 void send_copy_start(prefetcher_self self, const context_ptr& ctx);
 
-void carry_copy_actions(prefetcher_self self, const context_ptr& ctx, const copy_actions& actions) {
+void carry_copy_actions(prefetcher_self self, const context_ptr& ctx,
+                        const copy_life_actions& actions) {
   const auto& life = *self->state.life;
   const auto& order = life.order();
   if (actions.report || actions.gave_up)

@@ -52,28 +52,28 @@ bool copy_life::silent(time_point now) const {
   return now - last_sign_ >= wait;
 }
 
-copy_actions copy_life::send(time_point now) {
+copy_life_actions copy_life::send(time_point now) {
   last_sign_ = now;
   // Without a source there is nothing to ask for yet: recovery is choosing a primary,
   // sources_changed will come. What mass storage holds can be read without one.
   if (order_.sources.empty() && order_.method == restore_method::pull) return {};
   ++attempts_;
-  copy_actions out;
+  copy_life_actions out;
   out.send_start = true;
   return out;
 }
 
-copy_actions copy_life::give_up(std::string why) {
+copy_life_actions copy_life::give_up(std::string why) {
   phase_ = phase::gave_up;
-  copy_actions out;
+  copy_life_actions out;
   out.report = out.gave_up = true;
   out.detail = std::move(why);
   return out;
 }
 
-copy_actions copy_life::begin(const replica_status* already, time_point now) {
+copy_life_actions copy_life::begin(const replica_status* already, time_point now) {
   last_sign_ = now;
-  copy_actions out;
+  copy_life_actions out;
   if (already) out = status(*already, now);
   // A copy that lives already needs no command; if it stands still, tick will see it.
   if (seen_ && state_ != replica_state::detached && state_ != replica_state::failed) return out;
@@ -83,7 +83,7 @@ copy_actions copy_life::begin(const replica_status* already, time_point now) {
   return out;
 }
 
-copy_actions copy_life::sources_changed(std::vector<node_address> sources, time_point now) {
+copy_life_actions copy_life::sources_changed(std::vector<node_address> sources, time_point now) {
   if (phase_ == phase::gave_up || phase_ == phase::finished || sources == order_.sources) return {};
   auto in_use = copy_life::sources();
   order_.sources = std::move(sources);
@@ -95,13 +95,13 @@ copy_actions copy_life::sources_changed(std::vector<node_address> sources, time_
   return send(now);
 }
 
-copy_actions copy_life::started(time_point now) {
+copy_life_actions copy_life::started(time_point now) {
   last_sign_ = now;
   if (phase_ == phase::starting) phase_ = phase::copying;
   return {};
 }
 
-copy_actions copy_life::start_failed(const std::string& why, time_point now) {
+copy_life_actions copy_life::start_failed(const std::string& why, time_point now) {
   if (phase_ == phase::gave_up || phase_ == phase::finished) return {};
   last_sign_ = now;
   last_trouble_ = why;
@@ -111,11 +111,11 @@ copy_actions copy_life::start_failed(const std::string& why, time_point now) {
   return {};
 }
 
-copy_actions copy_life::status(const replica_status& s, time_point now) {
+copy_life_actions copy_life::status(const replica_status& s, time_point now) {
   const auto& r = s.report;
   if (phase_ == phase::gave_up || phase_ == phase::finished) return {};
   if (s.node != order_.target.node || r.partition != order_.partition || s.life < life_) return {};
-  copy_actions out;
+  copy_life_actions out;
   if (r.role != replica_role::copy) {
     if (r.state == replica_state::failed) return {}; // an old replica of that name that was dropped
     if (r.revision < order_.revision) {
@@ -159,7 +159,7 @@ copy_actions copy_life::status(const replica_status& s, time_point now) {
   return out;
 }
 
-copy_actions copy_life::tick(time_point now) {
+copy_life_actions copy_life::tick(time_point now) {
   if (phase_ == phase::gave_up || phase_ == phase::finished) return {};
   if (seen_ && state_ == replica_state::following)
     return {}; // an idle primary has nothing to send: no news is fine

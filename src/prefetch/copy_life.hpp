@@ -21,7 +21,7 @@ std::vector<node_address> copy_sources(const partition_row& row,
                                        const node_id& target);
 
 /// What the carrier is to do after an event.
-struct copy_actions {
+struct copy_life_actions {
   bool send_start =
       false; ///< send copy.start with `sources()`, and answer with started or start_failed
   bool report = false;   ///< progress is worth telling the coordinator
@@ -54,14 +54,14 @@ public:
 
   /// Once, first. `already`: a status that came before, e.g. after a restart of the carrier; null:
   /// none.
-  copy_actions begin(const replica_status* already, time_point now);
-  copy_actions sources_changed(std::vector<node_address> sources, time_point now);
-  copy_actions started(time_point now); ///< the node took the command
-  copy_actions start_failed(const std::string& why,
-                            time_point now); ///< refused, no answer, not connected
-  copy_actions status(const replica_status& status,
-                      time_point now); ///< of the target; others are passed over
-  copy_actions tick(time_point now);
+  copy_life_actions begin(const replica_status* already, time_point now);
+  copy_life_actions sources_changed(std::vector<node_address> sources, time_point now);
+  copy_life_actions started(time_point now); ///< the node took the command
+  copy_life_actions start_failed(const std::string& why,
+                                 time_point now); ///< refused, no answer, not connected
+  copy_life_actions status(const replica_status& status,
+                           time_point now); ///< of the target; others are passed over
+  copy_life_actions tick(time_point now);
 
   /// In the order for the next copy.start.
   std::vector<node_address> sources() const;
@@ -71,8 +71,8 @@ public:
   uint32_t attempts() const { return attempts_; }
 
 private:
-  copy_actions send(time_point now);
-  copy_actions give_up(std::string why);
+  copy_life_actions send(time_point now);
+  copy_life_actions give_up(std::string why);
   uint32_t attempts_max() const;
   bool silent(time_point now) const;
 

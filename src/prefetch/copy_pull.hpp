@@ -66,8 +66,8 @@ struct send_to_source {
   uint64_t id = 0; ///< unique within this copy_pull
   std::variant<snapshot_open, snapshot_pull, delta_pull> message;
 };
-/// Empty the partition and mark it copying. What a former replica has beyond `history` is
-/// journalled first (P4).
+/// Empty the partition and mark it copying. What a former replica has beyond `history`, which ends
+/// with the snapshot, is journalled first (P4).
 struct begin_copy {
   epoch_history history;
   std::string cursor; ///< kept with the partition

@@ -11,11 +11,13 @@ size_t payload_bytes(const std::vector<log_entry>& entries) {
   return sum;
 }
 
-/// The entries after `from`, or nothing when one is missing in between.
+/// The entries after `from`, or nothing when one is missing in between, or when the source has
+/// another batch where we are: appends may have brought us a tail that was given up meanwhile.
 std::optional<std::vector<log_entry>> entries_after(const std::vector<log_entry>& entries,
                                                     version from) {
   std::vector<log_entry> out;
   for (const auto& entry : entries) {
+    if (entry.version.seq == from.seq && entry.version != from) return std::nullopt;
     if (entry.version.seq <= from.seq) continue;
     if (entry.version.seq.value != from.seq.value + 1 || entry.version.epoch < from.epoch)
       return std::nullopt;

@@ -5,6 +5,18 @@
 /// The snapshot phase of copy_pull: open, chunks in any order, rows to the store in order.
 
 namespace harbinger {
+namespace {
+
+/// A history in which nothing comes after `last`. A new primary's own does not say yet where its
+/// epoch begins before it has written something: a tail that the epoch gave up would look like part
+/// of it, and is not in the snapshot either.
+epoch_history ended_at(epoch_history history, const version& last) {
+  constexpr harbinger::epoch nobodys{~uint64_t{0}};
+  history.push_back({nobodys, seq_no{last.seq.value + 1}});
+  return history;
+}
+
+} // namespace
 
 void copy_pull::open(copy_actions& out, time_point now) {
   forget_snapshot();
@@ -28,7 +40,7 @@ void copy_pull::on_opened(const snapshot_opened& m, copy_actions& out, time_poin
   } else {
     begun_ = true;
     had_all_at_.reset();
-    out.push_back(begin_copy{m.history, m.snapshot});
+    out.push_back(begin_copy{ended_at(m.history, m.version), m.snapshot});
   }
   resuming_.clear();
   fill(out, now);

@@ -169,7 +169,10 @@ bool available(const partition_row& row, const surroundings& around) {
 
 bool complete(const partition_row& row, const surroundings& around) {
   if (!available(row, around)) return false;
-  if (around.live_members(row).size() < row.replicas_wanted) return false;
+  auto members = around.live_members(row);
+  if (members.size() < row.replicas_wanted) return false;
+  for (auto& id : members) // one that restarted may have lost its disk
+    if (!around.replica(id, row.id)) return false;
   return row.joiners.empty() && due_configurations(row, around).empty();
 }
 

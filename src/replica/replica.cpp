@@ -114,6 +114,9 @@ void replica::write_failed(const pending_write& pending, const error& why, time_
     break;
   case pending_write::purpose::change:
     // The epoch stays raised: having promised to refuse is safe, having forgotten it is not.
+    // What it had proposed as primary of this epoch is forgotten with the role, and members may
+    // hold it: those numbers must not be given again.
+    if (role_ == replica_role::primary && config_durable_) barred_ = epoch_;
     if (role_ == replica_role::primary) depose({errc::not_primary, to_string(why)}, out);
     role_ = head_.role == replica_role::primary ? replica_role::sealed : head_.role;
     revision_ = head_.revision;

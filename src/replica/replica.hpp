@@ -164,7 +164,7 @@ private:
   bool fenced_ =
       false; // a member refused us as deposed, or knows more than we: only a newer epoch helps
   bool config_durable_ = false;
-  harbinger::epoch barred_; // an earlier life of the process was primary in this epoch
+  harbinger::epoch barred_; // was primary in this epoch and has forgotten what it had proposed
   std::map<node_id, member> members_;
   std::deque<proposal> proposals_; // after head_.version
   std::deque<waiting_put> waiting_;

@@ -68,10 +68,16 @@ void replica::accept(token from, const append_request& request, std::vector<log_
   item.committed = std::min(request.committed, known);
   pending_write pending;
   pending.sender = request.epoch;
+  if (fresh.empty() && head_.epoch < epoch_) {
+    // The first word of a new primary. What an older one sent may still be on its way to the disk,
+    // and more of it would be taken after a restart: the answer comes when neither can happen.
+    pending.asker = from;
+    write(std::move(item), std::move(pending), out);
+    return;
+  }
   if (fresh.empty()) {
     out.push_back(answer_append{from, append_ok{head_.partition, request.epoch, head_.version}});
-    if (item.committed > head_.committed && head_.epoch == epoch_)
-      write(std::move(item), std::move(pending), out);
+    if (item.committed > head_.committed) write(std::move(item), std::move(pending), out);
     return;
   }
   item.previous = handed_;

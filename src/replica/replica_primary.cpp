@@ -227,6 +227,12 @@ void replica::append_answered(uint64_t request, const result<append_ok>& answer,
 }
 
 void replica::acknowledged(member& m, const outstanding& sent, version durable, actions& out) {
+  if (durable.seq > tail().seq && !m.blocks()) {
+    // A joiner is no witness: its tail is of an older epoch and was never acknowledged to anybody.
+    m.trouble = error{errc::diverged, to_string(durable)};
+    m.active = false;
+    return;
+  }
   if (durable.seq > tail().seq) {
     fence(m.address.node.value + " holds " + to_string(durable) + ", more than this primary's "
               + to_string(tail()),

@@ -211,7 +211,7 @@ BOOST_AUTO_TEST_CASE(what_other_buckets_decide_stays_as_the_replica_wrote_it) {
   auto from_client = [](std::vector<record_op> ops, uint64_t request, const char* needed) {
     write_batch batch;
     batch.ops = std::move(ops);
-    batch.conditions = {{bytes{needed}, true, false, {}}};
+    batch.conditions = {{condition_kind::present, bytes{needed}, {}}};
     batch.client = "c1";
     batch.request = request;
     return batch;

@@ -28,21 +28,21 @@ struct one_copy {
     report.report.role = replica_role::copy;
     life = std::make_unique<copy_life>(order, rules);
   }
-  copy_actions hear(replica_state state, uint64_t copied = 0, bool caught_up = false) {
+  copy_life_actions hear(replica_state state, uint64_t copied = 0, bool caught_up = false) {
     report.report.state = state;
     report.report.copied_bytes = copied;
     report.caught_up = caught_up;
     return life->status(report, now);
   }
-  copy_actions wait(int ms) {
+  copy_life_actions wait(int ms) {
     now += milliseconds(ms);
     return life->tick(now);
   }
   std::string first() { return life->sources().front().node.value; }
   /// Ticks every 100 ms; how often copy.start was sent, and the last actions.
-  std::pair<int, copy_actions> wait_long(int ticks) {
+  std::pair<int, copy_life_actions> wait_long(int ticks) {
     int sent = 0;
-    copy_actions last;
+    copy_life_actions last;
     for (int i = 0; i < ticks && !last.gave_up; ++i) {
       last = wait(100);
       sent += last.send_start ? 1 : 0;
@@ -92,7 +92,7 @@ BOOST_FIXTURE_TEST_CASE(it_gives_up_after_the_attempts_of_all_sources, one_copy)
 
 BOOST_FIXTURE_TEST_CASE(a_target_that_can_not_be_reached_is_given_up_with_its_reason, one_copy) {
   life->begin(nullptr, now);
-  copy_actions last;
+  copy_life_actions last;
   for (int i = 0; i < 1000 && !last.gave_up; ++i) {
     last = wait(100);
     if (last.send_start) last = life->start_failed("unknown_node: not connected", now);
@@ -105,7 +105,7 @@ BOOST_FIXTURE_TEST_CASE(
     a_copy_that_fails_again_and_again_is_given_up_although_each_try_makes_progress, one_copy) {
   life->begin(nullptr, now);
   report.report.failure = "checksum: chunk 3";
-  copy_actions last;
+  copy_life_actions last;
   int tries = 0;
   while (!last.gave_up && tries < 100) {
     ++tries;

@@ -1,6 +1,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "prefetch/copy_pull.hpp"
+#include "store/partition_head.hpp"
 #include "wire/rows.hpp"
 
 using namespace harbinger;
@@ -92,6 +93,21 @@ BOOST_FIXTURE_TEST_CASE(it_opens_at_the_first_source_and_keeps_its_credits_out, 
   BOOST_TEST(actions<send_to_source>().size() == 3u);
   BOOST_TEST(asked<snapshot_pull>(2).index == 2u);
   BOOST_TEST(sent().endpoint == "tcp://p");
+}
+
+/// Found by sim.cluster: a copy with a tail of the last epoch was made anew from a primary that had
+/// written nothing in the new one, and the tail went without a word.
+BOOST_FIXTURE_TEST_CASE(what_the_snapshot_does_not_have_is_not_part_of_the_history, copying) { // P4
+  begin();
+  snapshot_opened opened;
+  opened.snapshot = "snap";
+  opened.version = {epoch{2}, seq_no{10}};
+  opened.history = {{epoch{2}, seq_no{1}}}; // epoch 3 has begun and is not in it yet
+  reply(sent().id, opened);
+  BOOST_REQUIRE(actions<begin_copy>().size() == 1u);
+  auto truth = actions<begin_copy>()[0].history;
+  BOOST_TEST((epoch_at(truth, seq_no{10}) == epoch{2}));
+  BOOST_TEST((epoch_at(truth, seq_no{11}) != epoch{2}));
 }
 
 BOOST_FIXTURE_TEST_CASE(chunks_are_stored_in_order, copying) {
@@ -218,6 +234,24 @@ BOOST_FIXTURE_TEST_CASE(an_answer_to_an_older_question_is_passed_over, copying) 
   reply(id, batch({}, 10, 77));
   reply(id, batch({entry(11)}, 11));
   BOOST_TEST(actions<apply_deltas>().empty());
+}
+
+/// Found by sim.cluster: a joiner was appended a batch that the next epoch gave up while an answer
+/// with that epoch's batches was on its way, and it put the second of them on top of its own.
+BOOST_FIXTURE_TEST_CASE(deltas_of_another_history_are_not_put_on_a_tail, copying) { // P3
+  follow();
+  auto request = sent().id;
+  local.version = {epoch{1}, seq_no{11}}; // an append was faster
+  delta_batch batch;
+  batch.partition = part;
+  batch.entries = {{{epoch{2}, seq_no{11}}, {}}, {{epoch{2}, seq_no{12}}, {}}};
+  batch.head = {epoch{2}, seq_no{12}};
+  reply(request, batch);
+  BOOST_TEST(actions<apply_deltas>().empty());
+  wait(seconds(1)); // and asks from where it is: the source says that this is another history
+  BOOST_TEST(asked<delta_pull>().after == local.version);
+  reply(sent().id, error{errc::diverged, {}});
+  BOOST_TEST(asked<snapshot_open>().resume == "");
 }
 
 BOOST_FIXTURE_TEST_CASE(a_digest_that_differs_while_following_starts_over, copying) {

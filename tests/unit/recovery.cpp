@@ -71,6 +71,22 @@ BOOST_FIXTURE_TEST_CASE(recovery_is_finished_when_every_partition_has_all_replic
   BOOST_TEST(o[0].over());
 }
 
+/// Found by sim.cluster: a secondary that came back with an empty disk was counted as restored.
+BOOST_FIXTURE_TEST_CASE(a_member_that_reported_nothing_is_not_counted_as_restored, world) {
+  run(500);
+  auto name = secondary();
+  nodes[name].replicas.clear();
+  take(desk->step(node_lost{node_id{name}, incarnation{1}, 0, "it has restarted"}, now));
+  join(name, incarnation{2});
+  carry_out();
+  run(1000);
+  BOOST_TEST(events("redundancy_restored") == 0u);
+  BOOST_TEST(!desk->rows(now).empty());
+  run(5000); // missing for long: it leaves, and a copy is asked for
+  BOOST_TEST(row().sync_set.size() == 1u);
+  BOOST_TEST(!wanted.empty());
+}
+
 BOOST_AUTO_TEST_CASE(highest_version_of_all_that_answer_wins) {
   world w{4, 1, 3};
   w.run(500);

@@ -306,6 +306,42 @@ BOOST_AUTO_TEST_CASE(a_primary_is_not_taken_back) {
   BOOST_CHECK(of<answer_report>().at(0).answer.error().code == errc::conflict);
 }
 
+/// Found by sim.cluster: a joiner answered the next primary while entries of the last one were
+/// still being written, and was taken for one that had caught up.
+BOOST_AUTO_TEST_CASE(a_new_primary_hears_of_everything_that_is_still_being_written) { // P2, P4
+  configure(1, 1, replica_role::secondary, {"n1", "n9"});
+  write_all();
+  last = host.append(3, from_primary(1, {}, {v(1, 1)}), stored, now);
+  auto first = of<write_store>();
+  BOOST_REQUIRE_EQUAL(first.size(), 1u);
+  last = host.append(4, from_primary(2, {}, {}), stored, now);
+  BOOST_TEST(of<answer_append>().empty());
+  auto second = of<write_store>(); // that epoch 1 is over is durable before the answer
+  BOOST_REQUIRE_EQUAL(second.size(), 1u);
+  BOOST_TEST((second[0].write.epoch == epoch{2}));
+  stored.version = v(1, 1);
+  stored.history = {{epoch{1}, seq_no{1}}};
+  last = host.written(first[0].id, stored, now);
+  stored.epoch = epoch{2};
+  last = host.written(second[0].id, stored, now);
+  BOOST_REQUIRE_EQUAL(of<answer_append>().size(), 1u);
+  BOOST_TEST(of<answer_append>()[0].answer->version == v(1, 1));
+}
+
+BOOST_AUTO_TEST_CASE(a_joiner_that_holds_more_does_not_fence_the_primary) {
+  configure(1, 1, replica_role::primary, {"n1"}, {"n2"});
+  write_all();
+  now += bounds.append_timeout;
+  last = host.tick(now);
+  auto asked = of<send_append>();
+  BOOST_REQUIRE_EQUAL(asked.size(), 1u);
+  acknowledge(asked[0].request, v(0, 5));
+  auto report = host.find(partition)->report(now);
+  BOOST_TEST((report.role == replica_role::primary));
+  BOOST_TEST(report.caught_up.empty());
+  BOOST_TEST(report.failure.starts_with("n2: diverged")); // the centre makes it anew
+}
+
 BOOST_AUTO_TEST_CASE(an_old_configuration_changes_nothing) {
   configure(1, 5, replica_role::secondary, {"n9", "n1"});
   write_all();
@@ -320,6 +356,29 @@ BOOST_AUTO_TEST_CASE(an_old_configuration_changes_nothing) {
   drop.revision = revision{5};
   last = host.drop(1, drop, stored, now);
   BOOST_CHECK(of<answer_drop>().at(0).journalled.error().code == errc::stale_epoch);
+}
+
+/// Found by sim.cluster: a full disk refused a new configuration, what was in flight was forgotten,
+/// and the next configuration of the same epoch let its number be given to another batch.
+BOOST_AUTO_TEST_CASE(
+    a_primary_whose_configuration_was_not_written_goes_on_only_in_a_new_epoch) { // P1
+  configure(1, 1, replica_role::primary, {"n1"}, {"n2"});
+  write_all();
+  put(7);
+  auto commit = of<write_store>();
+  BOOST_REQUIRE_EQUAL(commit.size(), 1u);
+  last = host.written(commit[0].id, fail(errc::no_space), now); // n2 may have it already
+  configure(1, 2, replica_role::primary, {"n1"}, {"n2", "n3"});
+  auto change = of<write_store>();
+  BOOST_REQUIRE(!change.empty());
+  last = host.written(change[0].id, fail(errc::no_space), now);
+  configure(1, 3, replica_role::primary, {"n1"}, {"n2", "n3"});
+  BOOST_REQUIRE_EQUAL(of<answer_report>().size(), 1u);
+  BOOST_REQUIRE(!of<answer_report>()[0].answer);
+  BOOST_TEST((of<answer_report>()[0].answer.error().code == errc::stale_epoch));
+  configure(2, 4, replica_role::primary, {"n1"}, {"n2", "n3"});
+  write_all();
+  BOOST_TEST((host.find(partition)->role() == replica_role::primary));
 }
 
 BOOST_AUTO_TEST_CASE(a_partition_with_a_past_is_not_made_anew_from_nothing) { // P2
