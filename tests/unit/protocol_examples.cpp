@@ -167,7 +167,7 @@ void write_message(std::string& document) {
 
 // clang-format off
 #define HARBINGER_MESSAGE_PARTS(X)                                                                 \
-  X(node_address) X(epoch_start) X(metric_spec) X(sample_row) X(record_op) X(record_row)           \
+  X(node_address) X(epoch_start) X(metric_spec) X(sample_row) X(record_op) X(write_condition) X(record_row)           \
   X(log_entry) X(node_row) X(volume_row) X(copy_row) X(partition_row) X(zone)
 // clang-format on
 
@@ -197,7 +197,8 @@ BOOST_AUTO_TEST_CASE(the_example_of_a_whole_frame_is_true) {
   auto read = wire::decode_header(from_hex(*head));
   BOOST_TEST_REQUIRE(read.has_value());
   BOOST_TEST(without_breaks(*block_of(section, "text"))
-             == "[\"HB\", " + std::to_string(wire::protocol_version) + ", \"" + read->type + "\", " + std::to_string(read->id) + "]");
+             == "[\"HB\", " + std::to_string(wire::protocol_version) + ", \"" + read->type + "\", "
+                    + std::to_string(read->id) + "]");
 }
 
 BOOST_AUTO_TEST_CASE(every_error_code_is_documented) {
