@@ -145,10 +145,10 @@ void scrubber::take_chunk(const snapshot_chunk& chunk, const replica& held, time
     return setback({errc::malformed, "not the chunk that was asked for"}, true, held, now, out);
   auto rows = wire::open_chunk(chunk);
   if (!rows) return setback(rows.error(), true, held, now, out);
-  for (auto& row : *rows) {
-    if (!digest::holds(j.slice, row.key.data)) continue;
-    j.bytes += row.key.data.size() + row.value.data.size();
-    j.rows.push_back(std::move(row));
+  for (const auto& row : rows->rows()) {
+    if (!digest::holds(j.slice, row.key)) continue;
+    j.bytes += row.key.size() + row.value.size();
+    j.rows.push_back({{std::string(row.key)}, {std::string(row.value)}});
   }
   if (j.bytes > limits_.bucket_bytes_max)
     return surrender("its buckets are too large to be mended: more than "

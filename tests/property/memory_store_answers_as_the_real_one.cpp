@@ -24,6 +24,21 @@ std::string text(const result<T>& r, auto&& show) {
 std::string text(const result<partition_head>& r) {
   return text(r, [](const partition_head& h) { return text(h); });
 }
+std::string text(const result<store_written>& r) {
+  return text(r, [](const store_written& w) {
+    auto out = text(w.head);
+    for (const auto& o : w.outcomes)
+      out +=
+          ' ' + to_string(o.entry) + std::string(name_of(o.verdict)) + to_string(o.decided) + o.key;
+    return out;
+  });
+}
+std::string text(const result<store_rewound>& r) {
+  return text(r, [](const store_rewound& w) {
+    return text(w.head) + to_string(w.fork) + ' ' + std::to_string(w.undone) + ' '
+           + std::to_string(w.journalled);
+  });
+}
 std::string text(const std::vector<log_entry>& entries) {
   std::string out;
   for (const auto& e : entries) out += to_string(e.version) + wire::encode(e);
@@ -73,6 +88,17 @@ struct twins {
     }
     return ops;
   }
+  write_batch some_batch() {
+    write_batch out;
+    out.ops = some_ops();
+    if (pick(5) == 0) out.ops.push_back({op_kind::erase_range, {a_key()}, {a_key()}});
+    if (pick(5) == 0) out.conditions = {{condition_kind::present, {a_key()}, {}}};
+    if (pick(3) == 0) {
+      out.client = "c" + std::to_string(pick(3));
+      out.request = 1 + pick(20);
+    }
+    return out;
+  }
   version a_version() { return {epoch{pick(4)}, seq_no{pick(12)}}; }
 
   store_write a_write() {
@@ -96,7 +122,7 @@ struct twins {
     for (auto n = pick(4); n > 0; --n) {
       last = {std::max(last.epoch, pick(3) ? w.epoch : last.epoch),
               seq_no{last.seq.value + (pick(20) == 0 ? 2 : 1)}};
-      w.entries.push_back({last, some_ops()});
+      w.entries.push_back({last, some_batch()});
     }
     w.committed = seq_no{pick(12)};
     return w;
@@ -105,7 +131,7 @@ struct twins {
   void step() {
     auto p = a_partition();
     auto head = fake.head(p).value_or(partition_head{});
-    switch (pick(14)) {
+    switch (pick(15)) {
     case 0:
     case 1:
     case 2:
@@ -183,6 +209,12 @@ struct twins {
       auto state = pick(2) ? replica_state::following : replica_state::copying;
       same("finish_copy", text(real->finish_copy(p, head.copy, v, sum, history, state)),
            text(fake.finish_copy(p, head.copy, v, sum, history, state)));
+      break;
+    }
+    case 13: {
+      epoch_history truth{{epoch{1}, seq_no{1}}};
+      if (pick(2)) truth.push_back({epoch{1 + pick(3)}, seq_no{2 + pick(10)}});
+      same("rewind", text(real->rewind(p, truth)), text(fake.rewind(p, truth)));
       break;
     }
     case 11: {

@@ -9,55 +9,109 @@
 
 #include "store/partition_head.hpp"
 #include "store/partition_store.hpp"
+#include "store/record_overlay.hpp"
+#include "versions/fork_point.hpp"
 #include "wire/codec.hpp"
 
 namespace harbinger::sim {
 
-/// What an entry does to records. The one place that knows the kinds of operations.
-inline void apply_entry(const log_entry& e, std::map<std::string, std::string>& rows,
-                        partition_head& h) {
-  for (const auto& op : e.ops) {
-    auto old = rows.find(op.key.data);
-    if (old != rows.end()) {
-      h.digest.remove(old->first, old->second);
-      h.size_bytes -= old->first.size() + old->second.size();
-      --h.records;
-    }
-    if (op.kind == op_kind::put) {
-      h.digest.add(op.key.data, op.value.data);
-      h.size_bytes += op.key.data.size() + op.value.data.size();
-      ++h.records;
-      rows[op.key.data] = op.value.data;
-    } else if (old != rows.end()) {
-      rows.erase(old);
-    }
+using memory_rows = std::map<std::string, std::string>;
+
+class rows_reader final : public record_reader {
+public:
+  explicit rows_reader(const memory_rows& rows) : rows_(rows) {}
+  result<std::optional<std::string>> get(std::string_view key) const override {
+    auto it = rows_.find(std::string(key));
+    return it == rows_.end() ? std::optional<std::string>{} : it->second;
   }
+  result<void> range(std::string_view from, std::string_view to,
+                     const visitor& visit) const override {
+    for (auto it = rows_.lower_bound(std::string(from));
+         it != rows_.end() && (to.empty() || it->first < to); ++it)
+      if (!visit(it->first, it->second)) break;
+    return {};
+  }
+
+private:
+  const memory_rows& rows_;
+};
+
+/// One record is this from now on, and the head counts it so.
+inline void set_record(const std::string& key, const std::optional<std::string>& value,
+                       memory_rows& rows, partition_head& h) {
+  if (auto old = rows.find(key); old != rows.end()) {
+    h.digest.remove(old->first, old->second);
+    h.size_bytes -= old->first.size() + old->second.size();
+    --h.records;
+    rows.erase(old);
+  }
+  if (!value) return;
+  h.digest.add(key, *value);
+  h.size_bytes += key.size() + value->size();
+  ++h.records;
+  rows[key] = *value;
 }
 
 struct memory_shard {
   partition_head head;
   seq_no written_committed; ///< as in the head that is on disk
-  std::map<std::string, std::string> rows;
+  memory_rows rows;
   std::map<version, log_entry> log;
+  std::map<version, record_changes> undo; ///< of entries that are not known to be committed
 
-  /// Whether it has to be synced, or why it is refused.
-  result<bool> write(const store_write& w) {
+  struct done {
+    bool lasting = false; ///< has to be synced
+    std::vector<entry_outcome> outcomes;
+  };
+  /// Or why it is refused.
+  result<done> write(const store_write& w) {
     if (w.epoch < head.epoch)
       return fail(errc::stale_epoch, "epoch " + std::to_string(head.epoch.value) + " is in force");
     auto first = std::find_if(w.entries.begin(), w.entries.end(),
                               [&](const log_entry& e) { return e.version.seq > head.version.seq; });
     if (auto ok = follows(w, first); !ok) return tl::unexpected<error>(ok.error());
-    bool lasting = first != w.entries.end() || w.change || w.epoch > head.epoch || w.create;
+    done out;
+    out.lasting = first != w.entries.end() || w.change || w.epoch > head.epoch || w.create;
     head.epoch = std::max(head.epoch, w.epoch);
     if (w.change) change(*w.change);
     for (auto e = first; e != w.entries.end(); ++e) {
-      apply_entry(*e, rows, head);
+      auto effect = effect_of(rows_reader(rows), *e);
+      if (!effect) return tl::unexpected<error>(effect.error());
+      for (const auto& [key, change] : effect->changes) set_record(key, change.after, rows, head);
+      out.outcomes.push_back(effect->outcome);
+      undo[e->version] = std::move(effect->changes);
       log[e->version] = *e;
       head.version = e->version;
       note_epoch(e->version);
     }
     head.committed = std::max(head.committed, std::min(w.committed, head.version.seq));
-    return lasting;
+    if (out.lasting) {
+      head.undo_start = head.committed;
+      std::erase_if(undo, [&](const auto& u) { return u.first.seq <= head.undo_start; });
+    }
+    return out;
+  }
+  /// By the rules of partition_store::rewind, but for the journal.
+  result<store_rewound> rewind(const epoch_history& truth) {
+    if (head.state == replica_state::copying || head.state == replica_state::failed)
+      return fail(errc::conflict, "replica is " + std::string(name_of(head.state)));
+    auto fork = fork_point(head.version, head.history, truth);
+    if (!fork) return fail(errc::log_trimmed, "the true history does not reach back so far");
+    store_rewound out{head, *fork, head.version.seq.value - fork->seq.value, 0};
+    if (fork->seq < head.committed) return fail(errc::conflict, "is committed");
+    if (fork->seq < head.log_start.seq || fork->seq < head.undo_start)
+      return fail(errc::log_trimmed, "no undo information");
+    for (auto it = undo.rbegin(); it != undo.rend() && it->first.seq > fork->seq; ++it)
+      for (const auto& [key, change] : it->second) set_record(key, change.before, rows, head);
+    std::erase_if(undo, [&](const auto& u) { return u.first.seq > fork->seq; });
+    std::erase_if(log, [&](const auto& l) { return l.first.seq > fork->seq; });
+    if (head.version != *fork) {
+      head.version = *fork;
+      std::erase_if(head.history,
+                    [&](const epoch_start& start) { return start.first_seq > fork->seq; });
+    }
+    out.head = head;
+    return out;
   }
 
   result<std::vector<log_entry>> log_after(version after, seq_no up_to, size_t bytes_max) const {
@@ -104,7 +158,7 @@ struct memory_shard {
   }
   void finish(version v, const epoch_history& history, replica_state state) {
     head.version = head.log_start = v;
-    head.committed = written_committed = v.seq;
+    head.committed = written_committed = head.undo_start = v.seq;
     head.history.clear();
     for (const auto& start : history)
       if (start.first_seq <= v.seq && start.epoch <= v.epoch) head.history.push_back(start);

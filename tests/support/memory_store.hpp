@@ -40,6 +40,8 @@ public:
     return out;
   }
 
+  std::unique_ptr<packed_reader> read_through() const override { return nullptr; }
+
 private:
   partition_head head_;
   std::map<std::string, std::string> rows_;
@@ -98,8 +100,8 @@ public:
   uint64_t conflict_count() const override { return journal_.size(); }
 
   // --- writing ---
-  std::vector<result<partition_head>> write(const std::vector<store_write>& group) override {
-    std::vector<result<partition_head>> answers;
+  std::vector<result<store_written>> write(const std::vector<store_write>& group) override {
+    std::vector<result<store_written>> answers;
     std::map<partition_id, std::optional<memory_shard>> before; // kept only when it may be needed
     bool durable = false;
     for (const auto& w : group) {
@@ -134,7 +136,7 @@ public:
       return fail(errc::invalid_argument, "limit must be 1.." + std::to_string(scan_rows_max));
     auto at = open_snapshot(partition);
     if (!at) return tl::unexpected<error>(at.error());
-    auto page = (*at)->read(from, false, bytes_max, limit);
+    auto page = (*at)->read(std::max(from, first_user_key), false, bytes_max, limit);
     rows_reply out;
     out.version = (*at)->head().version;
     out.rows = std::move(page->rows);
@@ -179,8 +181,11 @@ public:
     unsynced_.clear();
     return shards_[partition].head;
   }
-  result<partition_head> ingest_rows(partition_id partition, copy_id copy, uint64_t chunk,
-                                     const std::vector<record_row>& rows) override {
+  result<partition_head> ingest(partition_id partition, copy_id copy, uint64_t chunk,
+                                record_views views) override {
+    std::vector<record_row> rows;
+    for (const auto& [key, value] : views)
+      rows.push_back({{std::string(key)}, {std::string(value)}});
     auto s = find(partition);
     if (!s) return unknown(partition);
     if (auto ok = s->is_copying(copy); !ok) return tl::unexpected<error>(ok.error());
@@ -211,7 +216,26 @@ public:
     return s->head;
   }
 
+  // --- mending ---
+  result<repair_outcome> repair(partition_id, version, bucket_set,
+                                const std::vector<record_row>&) override {
+    return fail(errc::unsupported, "nothing is ever damaged here");
+  }
+
   // --- giving up ---
+  result<store_rewound> rewind(partition_id partition, const epoch_history& truth) override {
+    auto s = find(partition);
+    if (!s) return unknown(partition);
+    if (full) return fail(errc::no_space, "disk full");
+    auto lost = s->lost_entries(truth);
+    auto done = s->rewind(truth);
+    if (!done || done->undone == 0) return done;
+    for (const auto& e : lost)
+      done->journalled += journal_.insert_or_assign({partition, e.version}, e).second ? 1 : 0;
+    s->written_committed = s->head.committed;
+    unsynced_.clear();
+    return done;
+  }
   result<uint64_t> drop(partition_id partition, const epoch_history& truth) override {
     auto s = find(partition);
     if (!s) return uint64_t{0};
@@ -269,7 +293,7 @@ private:
     unsynced_.push_back([this, partition, old = s] { shards_[partition] = old; });
   }
 
-  result<partition_head> write_one_of(const store_write& w, bool& durable) {
+  result<store_written> write_one_of(const store_write& w, bool& durable) {
     auto s = find(w.partition);
     if (!s && !w.create) return unknown(w.partition);
     memory_shard fresh;
@@ -287,13 +311,13 @@ private:
         return fail(errc::no_space, "quota of " + std::to_string(quota_bytes_) + " bytes");
       }
     }
-    if (*done) {
+    if (done->lasting) {
       target.written_committed = target.head.committed;
       durable = true;
     }
-    auto head = target.head;
+    store_written out{target.head, std::move(done->outcomes)};
     if (!s) shards_[w.partition] = std::move(fresh);
-    return head;
+    return out;
   }
 
   uint64_t quota_bytes_;

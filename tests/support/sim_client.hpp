@@ -137,10 +137,10 @@ private:
       if (wanted.contains(key)) continue;
       if (all_.world.chance(0.08)) {
         wanted[key] = std::nullopt;
-        m.ops.push_back({op_kind::erase, {key}, {}});
+        m.batch.ops.push_back({op_kind::erase, {key}, {}});
       } else {
         wanted[key] = "v" + std::to_string(all_.world.next_id());
-        m.ops.push_back({op_kind::put, {key}, {*wanted[key]}});
+        m.batch.ops.push_back({op_kind::put, {key}, {*wanted[key]}});
       }
     }
     for (const auto& [key, value] : wanted)

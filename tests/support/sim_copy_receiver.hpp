@@ -126,7 +126,7 @@ private:
     result<void> done;
     if (const auto* a = std::get_if<begin_copy>(&action)) done = begin_store(partition, pull, *a);
     if (const auto* a = std::get_if<ingest_chunk>(&action))
-      done = plain(disk_->ingest_rows(partition, pull.copy(), a->index, a->rows));
+      done = plain(disk_->ingest(partition, pull.copy(), a->index, a->rows.rows()));
     if (const auto* a = std::get_if<mark_copy>(&action)) mark(partition, pull, *a);
     return done ? std::nullopt : std::optional(done);
   }

@@ -260,6 +260,9 @@ private:
     } else if (m.type == seal_replica::wire_name) {
       if (auto c = obeyed<seal_replica>(m))
         replicas_ ? replicas_->seal(*c, answer_centre<replica_report>(m.id)) : away();
+    } else if (m.type == rewind_replica::wire_name) {
+      if (auto c = obeyed<rewind_replica>(m))
+        replicas_ ? replicas_->rewind(*c, answer_centre<replica_report>(m.id)) : away();
     } else if (m.type == drop_replica::wire_name) {
       auto c = obeyed<drop_replica>(m);
       if (!c) return;

@@ -81,6 +81,12 @@ public:
     carry(host_->drop(token, command, stored(command.partition), now()));
   }
 
+  void rewind(const rewind_replica& command, answer<replica_report> to) {
+    auto token = all_.world.next_id();
+    reports_[token] = std::move(to);
+    carry(host_->rewind(token, command, stored(command.partition), now()));
+  }
+
   /// The group under way gets to the disk now, though nobody has heard of it yet: what another
   /// thread of the process may see at any moment.
   void finish_group() {
@@ -115,9 +121,10 @@ public:
 private:
   struct job {
     uint64_t id;
-    std::optional<store_write> write; // else a drop
+    std::optional<store_write> write; // else a drop, or a rewind
     partition_id partition;
     epoch_history truth;
+    bool rewinds = false;
   };
   struct asked_put {
     partition_id partition;
@@ -187,6 +194,9 @@ private:
   void act(replication::drop_store& a) {
     submit({a.id, std::nullopt, a.partition, std::move(a.truth)});
   }
+  void act(replication::rewind_store& a) {
+    submit({a.id, std::nullopt, a.partition, std::move(a.truth), true});
+  }
   void act(replication::read_log& a) {
     auto entries = disk_->log_after(a.partition, a.after, a.up_to, a.bytes_max);
     carry(host_->log_read(a.partition, a.member, a.after, std::move(entries), now()));
@@ -196,8 +206,9 @@ private:
   void act(replication::answer_put& a) {
     auto asked = puts_.extract(a.to);
     if (asked.empty()) return;
-    if (a.answer) all_.book.acknowledged(asked.mapped().partition, *a.answer);
-    asked.mapped().to(a.answer);
+    if (!a.answer) return asked.mapped().to(tl::unexpected<error>(a.answer.error()));
+    all_.book.acknowledged(asked.mapped().partition, a.answer->version);
+    asked.mapped().to(a.answer->version);
   }
   void act(replication::answer_report& a) { tell(reports_, a.to, a.answer); }
   void act(replication::answer_drop& a) { tell(drops_, a.to, a.journalled); }
@@ -235,35 +246,38 @@ private:
       if (!jobs_.empty()) begin_group();
     });
   }
-  struct outcome {
-    uint64_t id;
-    bool dropped;
-    result<partition_head> head;
-    result<uint64_t> journalled;
-  };
+  using outcome = std::function<replication::actions()>;
   void write_group() {
     if (!group_.front().write) {
       auto& j = group_.front();
-      outcomes_.push_back({j.id, true, fail(errc::cancelled), disk_->drop(j.partition, j.truth)});
+      if (j.rewinds)
+        outcomes_.push_back([this, id = j.id, done = disk_->rewind(j.partition, j.truth)] {
+          return host_->rewound(id, done, now());
+        });
+      else
+        outcomes_.push_back([this, id = j.id, done = disk_->drop(j.partition, j.truth)] {
+          return host_->dropped(id, done, now());
+        });
       return;
     }
     std::vector<store_write> writes;
     for (auto& j : group_) writes.push_back(*j.write);
-    auto heads = disk_->write(writes);
-    for (size_t i = 0; i < heads.size(); ++i) {
-      if (heads[i] && !writes[i].entries.empty()) {
-        all_.book.wrote(self_, writes[i].entries, *heads[i]);
-        if (heads[i]->role == replica_role::primary && writes[i].committed >= heads[i]->version.seq)
-          all_.book.committed(self_, heads[i]->partition, heads[i]->epoch);
+    auto answers = disk_->write(writes);
+    for (size_t i = 0; i < answers.size(); ++i) {
+      if (answers[i] && !writes[i].entries.empty()) {
+        const auto& head = answers[i]->head;
+        all_.book.wrote(self_, writes[i].entries, head);
+        if (head.role == replica_role::primary && writes[i].committed >= head.version.seq)
+          all_.book.committed(self_, head.partition, head.epoch);
       }
-      outcomes_.push_back({group_[i].id, false, std::move(heads[i]), fail(errc::cancelled)});
+      outcomes_.push_back([this, id = group_[i].id, done = std::move(answers[i])] {
+        return host_->written(id, done, now());
+      });
     }
   }
   /// Everything that was written meanwhile, in order.
   void hear() {
-    for (auto& o : std::exchange(to_hear_, {}))
-      carry(o.dropped ? host_->dropped(o.id, o.journalled, now())
-                      : host_->written(o.id, o.head, now()));
+    for (auto& o : std::exchange(to_hear_, {})) carry(o());
   }
 
   parts& all_;
