@@ -86,7 +86,10 @@ std::vector<copy_outlook> copy_outlooks(const surroundings& around, const measur
     const auto* primary = available(row, around) ? around.replica(row.primary, id) : nullptr;
     for (const auto& copy : row.copies) {
       if (!around.alive(copy.node)) continue;
-      copy_outlook out{.partition = id, .node = copy.node, .state = "ordered"};
+      copy_outlook out;
+      out.partition = id;
+      out.node = copy.node;
+      out.state = "ordered";
       out.ready = copy.ready;
       out.joining = std::binary_search(row.joiners.begin(), row.joiners.end(), copy.node);
       const auto* entry = around.replica(copy.node, id);

@@ -35,7 +35,7 @@ struct limits {
   uint64_t rate_bytes_per_s = 4 << 20; ///< 0: only on demand
   duration pause = seconds(3600);      ///< between two checks of a replica
   size_t page_bytes = 256 << 10;       ///< read at a time
-  duration retry = milliseconds(1000); ///< after a source or the store said no
+  duration retry = milliseconds(250);  ///< after a source or the store said no
   duration reply_timeout = milliseconds(3000);
   duration source_patience = seconds(30); ///< without getting on with a repair
   uint64_t mend_bytes = 32 << 20;         ///< of the buckets that are mended together, about
