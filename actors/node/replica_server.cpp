@@ -282,9 +282,8 @@ void replica_command(replica_self self, const wire::frame& m) {
     replica_command_as<drop_replica>(
         self, m, [&](rep::token to, const auto& c) { return host.drop(to, c, stored(c), now); });
   else if (m.type == rewind_replica::wire_name)
-    replica_command_as<rewind_replica>(self, m, [&](rep::token to, const auto& c) {
-      return host.rewind(to, c, stored(c), now);
-    });
+    replica_command_as<rewind_replica>(
+        self, m, [&](rep::token to, const auto& c) { return host.rewind(to, c, stored(c), now); });
   else
     tell<node_link_actor>(self, self->state.ctx, names::node_link,
                           send_to_centre{wire::make_error(m.id, {errc::unsupported, m.type})});

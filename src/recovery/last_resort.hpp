@@ -31,10 +31,10 @@ const copy_row* best_copy(const partition_row& row, const surroundings& around);
 struct rebuild_report {
   partition_id partition;
   bool rebuilt = false;
-  node_id node;                        ///< that serves it now
-  harbinger::version version;          ///< it was rebuilt to
+  node_id node;                                   ///< that serves it now
+  harbinger::version version;                     ///< it was rebuilt to
   std::optional<harbinger::version> known_before; ///< last_heard()
-  std::string text;                    ///< what was done and lost, or why not
+  std::string text;                               ///< what was done and lost, or why not
 };
 
 class last_resort {

@@ -159,7 +159,7 @@ private:
     bool stuck = false; ///< nobody answers: takes no place among those under recovery
     bool was_available = false;
     time_point unsettled_since{};
-    time_point nobody_left_since{}; ///< zero: somebody is
+    time_point nobody_left_since{};              ///< zero: somebody is
     std::optional<time_point> calm_since;        ///< escalated, and no zone threatens it any more
     time_point escalate_not_before{};            ///< a joiner failed
     std::string escalation_reason;               ///< of the last step, for the event

@@ -52,6 +52,14 @@ inline void set_record(const std::string& key, const std::optional<std::string>&
   rows[key] = *value;
 }
 
+/// What an entry does to records.
+inline result<entry_effect> apply_entry(const log_entry& e, memory_rows& rows, partition_head& h) {
+  auto effect = effect_of(rows_reader(rows), e);
+  if (effect)
+    for (const auto& [key, change] : effect->changes) set_record(key, change.after, rows, h);
+  return effect;
+}
+
 struct memory_shard {
   partition_head head;
   seq_no written_committed; ///< as in the head that is on disk
@@ -75,9 +83,8 @@ struct memory_shard {
     head.epoch = std::max(head.epoch, w.epoch);
     if (w.change) change(*w.change);
     for (auto e = first; e != w.entries.end(); ++e) {
-      auto effect = effect_of(rows_reader(rows), *e);
+      auto effect = apply_entry(*e, rows, head);
       if (!effect) return tl::unexpected<error>(effect.error());
-      for (const auto& [key, change] : effect->changes) set_record(key, change.after, rows, head);
       out.outcomes.push_back(effect->outcome);
       undo[e->version] = std::move(effect->changes);
       log[e->version] = *e;

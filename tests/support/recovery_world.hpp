@@ -14,6 +14,7 @@
 
 #include "catalog/catalog.hpp"
 #include "recovery/recovery_desk.hpp"
+#include "versions/fork_point.hpp"
 
 namespace harbinger::recovery_test {
 

@@ -169,6 +169,7 @@ private:
   }
   void act(recovery::want_copy& a) { want_copy(a.what); }
   void act(recovery::raise& a) { all_.world.note("centre: " + a.kind + " " + a.text); }
+  void act(recovery::rebuild_ended&) {}
   void act(recovery::drill_ended&) {}
 
   parts& all_;

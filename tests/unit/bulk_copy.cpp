@@ -287,7 +287,7 @@ BOOST_AUTO_TEST_CASE(the_log_goes_on_above_the_files) {
   BOOST_REQUIRE(head.has_value());
   store_write w{part, epoch{1}, false, {}, head->version, {}, {}};
   w.entries.push_back({{epoch{1}, seq_no{10}},
-                       {{op_kind::put, {key(5)}, {"new"}}, {op_kind::erase, {key(6)}, {}}}});
+                       {{{op_kind::put, {key(5)}, {"new"}}, {op_kind::erase, {key(6)}, {}}}}});
   BOOST_REQUIRE(store->write_one(w).has_value());
   BOOST_TEST(store->get(part, key(5))->bytes == "new");
   BOOST_TEST(!store->get(part, key(6))->found);

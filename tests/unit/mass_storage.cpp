@@ -368,7 +368,7 @@ BOOST_FIXTURE_TEST_CASE(a_copy_of_a_tail_that_lost_is_not_replayed_onto, cluster
   stray.partition = part;
   stray.epoch = epoch{1};
   stray.previous = head().version;
-  stray.entries.push_back({{epoch{1}, seq_no{21}}, {{op_kind::put, bytes{"lost"}, bytes{"x"}}}});
+  stray.entries.push_back({{epoch{1}, seq_no{21}}, {{{op_kind::put, bytes{"lost"}, bytes{"x"}}}}});
   BOOST_REQUIRE(other->write_one(stray));
   write(10, epoch{2});
   flush();

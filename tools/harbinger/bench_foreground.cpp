@@ -70,7 +70,7 @@ private:
     w.previous = at_;
     at_ = {epoch{1}, seq_no{at_.seq.value + 1}};
     auto key = "key" + std::to_string(at_.seq.value % keys);
-    w.entries.push_back({at_, {{op_kind::put, {key}, {std::string(value_bytes, 'v')}}}});
+    w.entries.push_back({at_, {{{op_kind::put, {key}, {std::string(value_bytes, 'v')}}}}});
     w.committed = at_.seq;
     {
       std::lock_guard lock(mutex_);
@@ -83,7 +83,7 @@ private:
     auto outcomes = writer_.take_outcomes();
     std::lock_guard lock(mutex_);
     for (const auto& outcome : outcomes) {
-      if (!outcome.head) failure_ = outcome.head.error();
+      if (!outcome.written) failure_ = outcome.written.error();
       taken_ms_.push_back(to_ms(now - under_way_.front()));
       under_way_.pop_front();
     }
