@@ -66,6 +66,8 @@ void replica::accept(token from, const append_request& request, std::vector<log_
   store_write item;
   item.epoch = epoch_;
   item.committed = std::min(request.committed, known);
+  // What it takes from here on may never be committed: nobody is to read it as a primary's.
+  if (head_.role == replica_role::primary) item.change.emplace().role = role_;
   pending_write pending;
   pending.sender = request.epoch;
   if (fresh.empty() && head_.epoch < epoch_) {

@@ -138,7 +138,7 @@ BOOST_FIXTURE_TEST_CASE(status_is_answered_with_the_parts_that_are_there, consol
   auto missing = status["missing"].get<words>();
   std::sort(missing.begin(), missing.end());
   BOOST_TEST(missing
-                 == (words{"copies: unavailable: version_synchronizer is not running now",
+                 == (words{"copies: unavailable: recovery_coordinator is not running now",
                            "nodes: unavailable: catalog_keeper is not running now",
                            "partitions: unavailable: catalog_keeper is not running now",
                            "zones: timeout: zone_manager did not answer in time"}),

@@ -151,6 +151,8 @@ BOOST_FIXTURE_TEST_CASE(only_the_last_resort_makes_a_copy_the_primary, cluster) 
   opened();
   auto copy = node_id{"n6"};
   row.copies = {{copy, copy_id{7}, true}};
+  row.epoch = epoch{2};
+  row.history = {{epoch{2}, seq_no{5}}};
   commit(change());
   row = *view.partition(row.id);
   auto begun = row.history.back();

@@ -271,7 +271,7 @@ BOOST_AUTO_TEST_CASE(a_malformed_message_gets_an_error_and_is_counted_and_servic
   for (size_t i = 0; i + 1 < malformed.size(); ++i)
     BOOST_TEST((stranger.receive_error().code == errc::malformed));
   BOOST_TEST((stranger.receive_error().code == errc::oversize));
-  stranger.send({std::string("\x94\xa2HB\x02\xa1x\x05", 8), ""});
+  stranger.send({std::string("\x94\xa2HB\x07\xa1x\x05", 8), ""});
   BOOST_TEST((stranger.receive_error().code == errc::unsupported));
   BOOST_TEST(server.net.counters().malformed == malformed.size() + 1);
   BOOST_TEST(server.net.counters().received == 0u);

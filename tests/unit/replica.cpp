@@ -330,6 +330,17 @@ BOOST_AUTO_TEST_CASE(a_new_primary_hears_of_everything_that_is_still_being_writt
   BOOST_TEST(of<answer_append>()[0].answer->version == v(1, 1));
 }
 
+/// Found by sim.cluster: mass storage is fed from what the store says of a primary.
+BOOST_AUTO_TEST_CASE(a_former_primary_that_follows_is_no_primary_in_the_store_either) { // P2, P4
+  configure(1, 1, replica_role::primary, {"n1"});
+  write_all();
+  BOOST_REQUIRE((stored.role == replica_role::primary));
+  last = host.append(5, from_primary(2, {}, {v(2, 1)}), stored, now);
+  write_all();
+  BOOST_CHECK(stored.role == replica_role::sealed);
+  BOOST_TEST(stored.version == v(2, 1));
+}
+
 BOOST_AUTO_TEST_CASE(a_joiner_that_holds_more_does_not_fence_the_primary) {
   configure(1, 1, replica_role::primary, {"n1"}, {"n2"});
   write_all();
