@@ -189,6 +189,45 @@ void describe(V& v, rows_reply& m) {
   v("version", m.version);
 }
 
+/// The same as client.get from a copy: an older state of the partition, at `at_least` or past it,
+/// and no older than `max_lag_ms` (0: however old). Reply: value_reply; gap when the copy is too
+/// old, unavailable when there is none to be read.
+struct get_from_copy {
+  static constexpr std::string_view wire_name = "client.get_from_copy";
+  static constexpr size_t max_bytes = control_body_max;
+  partition_id partition;
+  bytes key;
+  harbinger::version at_least;
+  uint32_t max_lag_ms = 0;
+};
+template <class V>
+void describe(V& v, get_from_copy& m) {
+  v("partition", m.partition);
+  v("key", m.key);
+  v("at_least", m.at_least);
+  v("max_lag_ms", m.max_lag_ms);
+}
+
+/// The same as client.scan from a copy. Reply: rows_reply. Pages of one scan may be of different
+/// states: each says which; give the first one's as `at_least` of the next.
+struct scan_from_copy {
+  static constexpr std::string_view wire_name = "client.scan_from_copy";
+  static constexpr size_t max_bytes = control_body_max;
+  partition_id partition;
+  bytes from;
+  uint32_t limit = 1000; ///< 1..scan_rows_max
+  harbinger::version at_least;
+  uint32_t max_lag_ms = 0;
+};
+template <class V>
+void describe(V& v, scan_from_copy& m) {
+  v("partition", m.partition);
+  v("from", m.from);
+  v("limit", m.limit);
+  v("at_least", m.at_least);
+  v("max_lag_ms", m.max_lag_ms);
+}
+
 /// "Are you there?" Reply: node_pong. Never queued behind other work.
 struct node_ping {
   static constexpr std::string_view wire_name = "node.ping";

@@ -77,9 +77,13 @@ struct client::impl {
     const auto& row = map.partitions[place->second];
     if (row.primary.value.empty())
       return fail(errc::unavailable, "partition " + to_string(partition) + " has no primary");
-    auto node = std::find_if(map.nodes.begin(), map.nodes.end(),
-                             [&](const auto& n) { return n.id == row.primary; });
-    if (node == map.nodes.end()) return fail(errc::unknown_node, row.primary.value);
+    return connected(row.primary);
+  }
+
+  result<net::requester*> connected(const node_id& id) {
+    auto node =
+        std::find_if(map.nodes.begin(), map.nodes.end(), [&](const auto& n) { return n.id == id; });
+    if (node == map.nodes.end()) return fail(errc::unknown_node, id.value);
     auto it = nodes.find(node->data_endpoint);
     if (it == nodes.end()) {
       auto made = net::requester::connect(node->data_endpoint);
@@ -87,6 +91,26 @@ struct client::impl {
       it = nodes.emplace(node->data_endpoint, std::move(*made)).first;
     }
     return &it->second;
+  }
+
+  /// The ready copies of the partition, one after the other from a random one on.
+  template <class Reply, class Request>
+  result<Reply> ask_copies(partition_id partition, const Request& request) {
+    auto place = places.find(partition);
+    if (place == places.end()) return fail(errc::unknown_partition, to_string(partition));
+    std::vector<node_id> holders;
+    for (const auto& copy : map.partitions[place->second].copies)
+      if (copy.ready) holders.push_back(copy.node);
+    std::shuffle(holders.begin(), holders.end(), random);
+    error last{errc::unavailable, "no ready copy of " + to_string(partition)};
+    for (const auto& id : holders) {
+      auto node = connected(id);
+      auto reply = node ? attempt<Reply>(**node, partition, request, options.attempt)
+                        : result<Reply>(tl::unexpected<error>(node.error()));
+      if (reply) return reply;
+      last = reply.error();
+    }
+    return tl::unexpected<error>(std::move(last));
   }
 
   template <class Reply, class Request>
@@ -245,7 +269,36 @@ result<version> client::erase_range(partition_id partition, std::string from, st
 }
 
 result<value_reply> client::get(partition_id partition, const std::string& key) {
-  return impl_->ask<value_reply>(partition, get_request{partition, {key}}, false);
+  get_request request{partition, {key}};
+  if (const auto& allowed = impl_->options.stale_reads) {
+    if (auto primary = impl_->primary_of(partition))
+      if (auto reply =
+              impl_->attempt<value_reply>(**primary, partition, request, impl_->options.slow))
+        return reply;
+    if (auto reply = get_from_copy(partition, key, *allowed)) return reply;
+    ++impl_->retries["no copy"];
+  }
+  return impl_->ask<value_reply>(partition, request, false);
+}
+
+result<value_reply> client::get_from_copy(partition_id partition, const std::string& key,
+                                          const staleness& allowed) {
+  return impl_->ask_copies<value_reply>(
+      partition, harbinger::get_from_copy{partition, {key}, allowed.at_least, allowed.max_lag_ms});
+}
+
+result<value_reply> client::get_from_copy(const std::string& volume, const std::string& key,
+                                          const staleness& allowed) {
+  auto partition = partition_of(volume, key);
+  if (!partition) return tl::unexpected<error>(partition.error());
+  return get_from_copy(*partition, key, allowed);
+}
+
+result<rows_reply> client::scan_from_copy(partition_id partition, const std::string& from,
+                                          uint32_t limit, const staleness& allowed) {
+  return impl_->ask_copies<rows_reply>(
+      partition,
+      harbinger::scan_from_copy{partition, {from}, limit, allowed.at_least, allowed.max_lag_ms});
 }
 
 result<value_reply> client::get(const std::string& volume, const std::string& key) {

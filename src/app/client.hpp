@@ -17,12 +17,21 @@
 
 namespace harbinger {
 
+/// How old a read may be: at this version or past it, and not older than that (0: however old).
+struct staleness {
+  version at_least;
+  uint32_t max_lag_ms = 0;
+};
+
 struct client_options {
   duration deadline = seconds(10);       ///< of one call in all, with its repetitions
   duration attempt = milliseconds(1000); ///< wait for one answer
   duration backoff = milliseconds(5); ///< before the first repetition; doubles up to `backoff_max`
   duration backoff_max = milliseconds(100);
   uint64_t seed = 0; ///< of the jitter; 0: from the system
+  /// Lets `get` ask a copy when the primary has not answered within `slow`, or can not.
+  std::optional<staleness> stale_reads = {};
+  duration slow = milliseconds(100);
 };
 
 /// Writes are applied once, however often they are repeated: each client has a name of its own and
@@ -61,6 +70,15 @@ public:
   result<value_reply> get(const std::string& volume, const std::string& key);
   result<value_reply> get(partition_id partition, const std::string& key);
   result<rows_reply> scan(partition_id partition, const std::string& from, uint32_t limit);
+
+  /// From a copy, whichever ready one answers first as asked; what the primary says has no part in
+  /// it. unavailable: the map knows no ready copy; else what the last copy said (gap: too old).
+  result<value_reply> get_from_copy(partition_id partition, const std::string& key,
+                                    const staleness& allowed);
+  result<value_reply> get_from_copy(const std::string& volume, const std::string& key,
+                                    const staleness& allowed);
+  result<rows_reply> scan_from_copy(partition_id partition, const std::string& from, uint32_t limit,
+                                    const staleness& allowed);
 
   /// The name it numbers its requests under.
   const std::string& name() const;

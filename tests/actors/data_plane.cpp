@@ -333,6 +333,50 @@ BOOST_AUTO_TEST_CASE(a_request_that_comes_twice_is_applied_once_even_by_the_next
   BOOST_TEST(c.get("v", "k")->value.data == "second");
 }
 
+BOOST_AUTO_TEST_CASE(an_older_state_is_read_from_a_copy_when_the_asker_allows_it) {
+  configure(1, 0, {0, 1});
+  auto c = connect();
+  BOOST_REQUIRE(c.put("v", "k", "old").has_value());
+  // A copy on n3, as copy_receiver makes it.
+  auto& from = *nodes[0]->ctx->node->store;
+  auto& to = *nodes[2]->ctx->node->store;
+  auto head = *from.head(row.id);
+  auto page = (*from.open_snapshot(row.id))->read("", false, 1 << 20, 1000);
+  BOOST_REQUIRE(to.begin_copy(row.id, copy_id{7}, "").has_value());
+  BOOST_REQUIRE(to.ingest_rows(row.id, copy_id{7}, 0, page->rows).has_value());
+  BOOST_REQUIRE(to.finish_copy(row.id, copy_id{7}, head.version, head.digest, head.history,
+                               replica_state::following)
+                    .has_value());
+  row.copies = {{nodes[2]->id, copy_id{7}, true}};
+  ++row.revision.value;
+  centre.set_row(row);
+  auto newer = c.put("v", "k", "new");
+  BOOST_REQUIRE(newer.has_value());
+  BOOST_REQUIRE(c.refresh().has_value());
+
+  auto old = c.get_from_copy("v", "k", {});
+  BOOST_REQUIRE_MESSAGE(old.has_value(), (old ? "" : to_string(old.error())));
+  BOOST_TEST(old->value.data == "old");
+  BOOST_TEST(old->version == head.version);
+  BOOST_TEST(c.scan_from_copy(row.id, "", 10, {})->rows.size() == 1u);
+  BOOST_CHECK(code_of(c.get_from_copy("v", "k", {*newer, 0})) == errc::gap);
+  BOOST_CHECK(code_of(c.get_from_copy("v", "k", {{}, 60'000})) == errc::gap); // follows nobody
+  nodes[2]->ctx->node->copies.set(
+      row.id, {copy_id{7}, 0, nodes[0]->id, 5.0, std::chrono::steady_clock::now(), "", true, {}});
+  BOOST_TEST(c.get_from_copy("v", "k", {{}, 60'000})->value.data == "old");
+  BOOST_CHECK(code_of(c.get_from_copy("v", std::string("\0c", 2), {})) == errc::invalid_argument);
+
+  // The primary is gone: a client that allows it reads on.
+  client_options options;
+  options.deadline = seconds(2);
+  options.stale_reads = staleness{};
+  auto patient = client::connect(centre.endpoint, options);
+  BOOST_REQUIRE(patient.has_value());
+  BOOST_TEST(patient->get("v", "k")->value.data == "new");
+  nodes[0]->stop();
+  BOOST_TEST(patient->get("v", "k")->value.data == "old");
+}
+
 BOOST_AUTO_TEST_CASE(a_bad_batch_is_refused_at_once) {
   configure(1, 0, {0});
   auto c = connect();

@@ -110,8 +110,14 @@ private:
       copies_.erase(partition);
       return false;
     }
-    copies_.set(partition, {pull.copy(), p.copied_bytes, p.source, to_ms(pull.lag(now())), now(),
-                            p.failure, p.state == replica_state::following});
+    copies_.set(partition, {pull.copy(),
+                            p.copied_bytes,
+                            p.source,
+                            to_ms(pull.lag(now())),
+                            now(),
+                            p.failure,
+                            p.state == replica_state::following,
+                            {}});
     return true;
   }
 

@@ -321,8 +321,7 @@ BOOST_AUTO_TEST_CASE(a_new_primary_hears_of_everything_that_is_still_being_writt
   BOOST_TEST((second[0].write.epoch == epoch{2}));
   stored.version = v(1, 1);
   stored.history = {{epoch{1}, seq_no{1}}};
-  entry_outcome applied{v(1, 1)};
-  applied.decided = applied.entry;
+  entry_outcome applied{v(1, 1), entry_verdict::applied, v(1, 1), {}};
   last = host.written(first[0].id, store_written{stored, {applied}}, now);
   stored.epoch = epoch{2};
   last = host.written(second[0].id, store_written{stored}, now);

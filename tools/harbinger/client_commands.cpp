@@ -90,11 +90,12 @@ exit_code client_erase_range(const client_target& target, const std::string& vol
   return print(target, {{"columns", {"partition", "version"}}, {"rows", rows}});
 }
 
-exit_code client_get(const client_target& target, const std::string& volume,
-                     const std::string& key) {
+exit_code client_get(const client_target& target, const std::string& volume, const std::string& key,
+                     std::optional<uint32_t> copy_max_lag_ms) {
   auto cluster = client::connect(target.central);
   if (!cluster) return report(cluster.error());
-  auto got = cluster->get(volume, key);
+  auto got = copy_max_lag_ms ? cluster->get_from_copy(volume, key, {{}, *copy_max_lag_ms})
+                             : cluster->get(volume, key);
   if (!got) return report(got.error());
   if (!got->found) return report({errc::not_found, "no such key: " + key});
   if (target.json)

@@ -26,8 +26,9 @@ exit_code client_cas(const client_target& target, const std::string& volume, con
 /// other: in each at once, not in all together.
 exit_code client_erase_range(const client_target& target, const std::string& volume,
                              const std::string& from, const std::string& to);
-exit_code client_get(const client_target& target, const std::string& volume,
-                     const std::string& key);
+/// `copy_max_lag_ms`: from a copy that is no older than that (0: however old).
+exit_code client_get(const client_target& target, const std::string& volume, const std::string& key,
+                     std::optional<uint32_t> copy_max_lag_ms = {});
 /// `partition`: an index in the volume, or "all".
 exit_code client_scan(const client_target& target, const std::string& volume,
                       const std::string& partition, const std::string& from, uint32_t limit);

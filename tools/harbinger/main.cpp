@@ -136,6 +136,7 @@ void add_client(CLI::App& app, common_options& common, job& todo) {
   struct record {
     std::string volume, key, value, partition = "all", from, to;
     uint32_t limit = 100;
+    std::optional<uint32_t> copy_max_lag_ms;
   };
   auto r = std::make_shared<record>();
   auto target = [&common] { return client_target{common.central, common.json}; };
@@ -180,8 +181,11 @@ void add_client(CLI::App& app, common_options& common, job& todo) {
   auto* get = client->add_subcommand("get", "read one record");
   get->add_option("volume", r->volume)->required();
   get->add_option("key", r->key)->required();
-  get->callback(
-      [&todo, target, r] { todo = [=] { return client_get(target(), r->volume, r->key); }; });
+  get->add_option("--from-copy", r->copy_max_lag_ms,
+                  "from a prefetched copy that is at most so many ms old; 0: however old");
+  get->callback([&todo, target, r] {
+    todo = [=] { return client_get(target(), r->volume, r->key, r->copy_max_lag_ms); };
+  });
   auto* scan = client->add_subcommand("scan", "read records in order of their keys");
   scan->add_option("volume", r->volume)->required();
   scan->add_option("--partition", r->partition, "index, or all")->capture_default_str();
