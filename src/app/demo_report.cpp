@@ -1,36 +1,17 @@
 #include "app/demo_report.hpp"
 
-#include <cmath>
 #include <cstdio>
 
-#include <nlohmann/json.hpp>
+#include "app/demo_report_parts.hpp"
 
 namespace harbinger {
 
 namespace {
 
-nlohmann::ordered_json or_null(const std::optional<double>& value) {
-  return value ? nlohmann::ordered_json(std::round(*value * 1000.0) / 1000.0)
-               : nlohmann::ordered_json(nullptr);
-}
-
-std::string line(const char* name, const std::string& value) {
-  char text[256];
-  std::snprintf(text, sizeof text, "  %-52s %s\n", name, value.c_str());
-  return text;
-}
-
-std::string ms(const std::optional<double>& value) {
-  if (!value) return "-";
-  char text[64];
-  std::snprintf(text, sizeof text, "%.0f ms", *value);
-  return text;
-}
-
 /// "1245 ms, 388 ms of it after the verdict (5.1 times as long)": detection is the same for all
 /// ways, so the part after it is what tells them apart.
 std::string recovery(const std::optional<double>& way, const demo_report& r) {
-  if (!way || !r.detect_ms || !r.recovery_prefetched_ms) return ms(way);
+  if (!way || !r.detect_ms || !r.recovery_prefetched_ms) return ms_text(way);
   double after = *way - *r.detect_ms, prefetched = *r.recovery_prefetched_ms - *r.detect_ms;
   char text[128];
   int length =
@@ -49,58 +30,50 @@ std::string to_json(const demo_report& r) {
   json["seed"] = r.seed;
   json["node"] = r.node;
   json["death"] = r.death;
-  json["warning_lead_s"] = or_null(r.warning_lead_s);
-  json["acknowledged_writes"] = r.acknowledged_writes;
-  json["acknowledged_writes_lost"] = r.acknowledged_writes_lost;
-  json["stale_reads"] = r.stale_reads;
-  json["unreadable_partitions"] = r.unreadable_partitions;
+  json["warning_lead_s"] = number_or_null(r.warning_lead_s);
+  add_writes(json, r);
   json["partitions_at_risk"] = r.partitions_at_risk;
   json["partitions_prefetched"] = r.partitions_prefetched;
   json["bytes_prefetched"] = r.bytes_prefetched;
-  json["detect_ms"] = or_null(r.detect_ms);
-  json["promote_ms"] = or_null(r.promote_ms);
-  json["first_read_ms"] = or_null(r.first_read_ms);
-  json["first_write_ms"] = or_null(r.first_write_ms);
-  json["all_reads_ms"] = or_null(r.all_reads_ms);
-  json["all_writes_ms"] = or_null(r.all_writes_ms);
-  json["recovery_prefetched_ms"] = or_null(r.recovery_prefetched_ms);
-  json["recovery_checkpoint_tail_ms"] = or_null(r.recovery_checkpoint_tail_ms);
-  json["recovery_full_rebuild_ms"] = or_null(r.recovery_full_rebuild_ms);
-  json["drill_checkpoint_tail_ms"] = or_null(r.drill_checkpoint_tail_ms);
-  json["drill_full_rebuild_ms"] = or_null(r.drill_full_rebuild_ms);
+  json["detect_ms"] = number_or_null(r.detect_ms);
+  json["promote_ms"] = number_or_null(r.promote_ms);
+  json["first_read_ms"] = number_or_null(r.first_read_ms);
+  json["first_write_ms"] = number_or_null(r.first_write_ms);
+  json["all_reads_ms"] = number_or_null(r.all_reads_ms);
+  json["all_writes_ms"] = number_or_null(r.all_writes_ms);
+  json["recovery_prefetched_ms"] = number_or_null(r.recovery_prefetched_ms);
+  json["recovery_checkpoint_tail_ms"] = number_or_null(r.recovery_checkpoint_tail_ms);
+  json["recovery_full_rebuild_ms"] = number_or_null(r.recovery_full_rebuild_ms);
+  json["drill_checkpoint_tail_ms"] = number_or_null(r.drill_checkpoint_tail_ms);
+  json["drill_full_rebuild_ms"] = number_or_null(r.drill_full_rebuild_ms);
   json["metadata_mib_per_partition"] = r.metadata_mib_per_partition;
   json["nodes_falsely_in_zone"] = r.nodes_falsely_in_zone;
-  json["write_p50_ms"] = or_null(r.write_p50_ms);
-  json["write_p99_ms"] = or_null(r.write_p99_ms);
-  json["write_max_ms"] = or_null(r.write_max_ms);
-  json["total_s"] = or_null(r.total_s);
+  json["total_s"] = number_or_null(r.total_s);
   return json.dump(2) + '\n';
 }
 
 std::string to_table(const demo_report& r) {
   char text[128];
   std::string table;
-  table += line("trouble", r.trouble + " on " + r.node + ", which ended with " + r.death);
+  table += report_row("trouble", r.trouble + " on " + r.node + ", which ended with " + r.death);
   std::snprintf(text, sizeof text, "%.1f s before the death", r.warning_lead_s.value_or(0));
-  table += line("warning", r.warning_lead_s ? text : "none");
+  table += report_row("warning", std::string{r.warning_lead_s ? text : "none"});
   std::snprintf(text, sizeof text, "%llu of %llu, %.1f MiB",
                 static_cast<unsigned long long>(r.partitions_prefetched),
                 static_cast<unsigned long long>(r.partitions_at_risk),
                 static_cast<double>(r.bytes_prefetched) / (1 << 20));
-  table += line("partitions at risk that were prefetched in time", text);
-  table += line("death to verdict", ms(r.detect_ms));
-  table += line("verdict to the last promotion", ms(r.promote_ms));
-  table += line("death to the first read served", ms(r.first_read_ms));
-  table += line("death to the first write served", ms(r.first_write_ms));
-  std::snprintf(text, sizeof text, "%llu of %llu",
-                static_cast<unsigned long long>(r.acknowledged_writes_lost),
-                static_cast<unsigned long long>(r.acknowledged_writes));
-  table += line("acknowledged writes lost", text);
+  table += report_row("partitions at risk that were prefetched in time", std::string{text});
+  table += report_row("death to verdict", r.detect_ms);
+  table += report_row("verdict to the last promotion", r.promote_ms);
+  table += report_row("death to the first read served", r.first_read_ms);
+  table += report_row("death to the first write served", r.first_write_ms);
+  table += lost_row(r);
   table += "\n  recovery: from the death until every affected partition is served and has all its "
            "replicas\n";
-  table += line("  from the prefetched copies", recovery(r.recovery_prefetched_ms, r));
-  table += line("  without them, by checkpoint + tail", recovery(r.recovery_checkpoint_tail_ms, r));
-  table += line("  without them, by full rebuild", recovery(r.recovery_full_rebuild_ms, r));
+  table += report_row("  from the prefetched copies", recovery(r.recovery_prefetched_ms, r));
+  table += report_row("  without them, by checkpoint + tail",
+                      recovery(r.recovery_checkpoint_tail_ms, r));
+  table += report_row("  without them, by full rebuild", recovery(r.recovery_full_rebuild_ms, r));
   return table;
 }
 
@@ -108,10 +81,7 @@ std::vector<std::string> broken_promises(const demo_report& r) {
   std::vector<std::string> broken;
   if (!r.warning_lead_s || *r.warning_lead_s <= 0)
     broken.push_back("there was no warning before the death");
-  if (r.acknowledged_writes == 0) broken.push_back("no write was acknowledged");
-  if (r.acknowledged_writes_lost != 0) broken.push_back("acknowledged writes were lost");
-  if (r.stale_reads != 0) broken.push_back("reads missed writes acknowledged before");
-  if (r.unreadable_partitions != 0) broken.push_back("some partitions could not be read back");
+  add_broken_promises(broken, r);
   if (r.partitions_at_risk == 0) broken.push_back("no partition was at risk");
   if (r.partitions_prefetched < r.partitions_at_risk)
     broken.push_back("not every partition at risk had a copy in time");

@@ -11,17 +11,22 @@
 
 namespace harbinger {
 
-struct demo_report {
+/// What became of the writes of a demo.
+struct demo_writes {
+  uint64_t acknowledged_writes = 0;
+  uint64_t acknowledged_writes_lost = 0;
+  uint64_t stale_reads = 0; ///< reads that missed a write acknowledged before
+  uint64_t unreadable_partitions = 0;
+  double write_p50_ms = 0, write_p99_ms = 0, write_max_ms = 0;
+};
+
+struct demo_report : demo_writes {
   std::string trouble;
   uint64_t seed = 0;
   std::string node;                     ///< the one in trouble
   std::string death;                    ///< how it ended
   std::optional<double> warning_lead_s; ///< from the node's entry into a zone to its death
-  uint64_t acknowledged_writes = 0;
-  uint64_t acknowledged_writes_lost = 0;
-  uint64_t stale_reads = 0;
-  uint64_t unreadable_partitions = 0;
-  uint64_t partitions_at_risk = 0; ///< with a replica on the node when it died
+  uint64_t partitions_at_risk = 0;      ///< with a replica on the node when it died
   uint64_t partitions_prefetched =
       0; ///< of those: with a ready copy on another node at that moment
   uint64_t bytes_prefetched = 0;
@@ -39,7 +44,6 @@ struct demo_report {
   std::optional<double> drill_full_rebuild_ms;
   double metadata_mib_per_partition = 0;
   uint64_t nodes_falsely_in_zone = 0;
-  double write_p50_ms = 0, write_p99_ms = 0, write_max_ms = 0;
   double total_s = 0;
 };
 

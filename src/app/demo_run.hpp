@@ -10,11 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "app/cluster.hpp"
-#include "app/demo.hpp"
-#include "app/load.hpp"
-#include "app/observers.hpp"
-#include "app/trouble_driver.hpp"
+#include "app/demo_stage.hpp"
 
 namespace harbinger {
 
@@ -26,19 +22,15 @@ public:
 private:
   using steady = std::chrono::steady_clock;
 
-  static std::string text_of(const char* format, double a, double b = 0);
-  void say(const std::string& text);
   double random(double low, double high) {
     return std::uniform_real_distribution<double>(low, high)(engine_);
   }
-  result<> interrupted_error() const { return fail(errc::cancelled, "interrupted"); }
-  void tell_events();
+  void see(const event& e);
 
   // Until the node is dead: demo.cpp.
-  result<> start();
-  result<> fill();
-  result<> warm_up();
-  void ask_for_model();
+  result<> start() { return stage_.start(); }
+  result<> fill() { return stage_.fill(report_); }
+  result<> begin_trouble();
   result<> live_until_death();
   void watch_victim();
   void note_death(const moment& death);
@@ -48,29 +40,22 @@ private:
   void note_recovery();
   result<> compare();
   std::optional<double> drill(const char* method);
-  result<> verify();
+  result<> verify() { return stage_.verify(*probe_, report_); }
 
-  demo_options options_;
   std::mt19937_64 engine_;
-  time_point begun_ = steady::now();
+  demo_stage stage_;
   demo_report report_;
-  std::unique_ptr<cluster> cluster_;
-  std::unique_ptr<event_watch> events_;
-  std::unique_ptr<map_watch> maps_;
-  std::unique_ptr<load> load_;
-  std::vector<preload_options> preloads_;
   std::unique_ptr<trouble_driver> trouble_;
   std::unique_ptr<death_watch> watch_;
   std::unique_ptr<availability_probe> probe_;
   node_id victim_;
   time_point trouble_begun_;
-  time_point asked_risk_, asked_model_;
+  time_point asked_risk_;
   double said_risk_ = 0.0;
   uint64_t said_ready_ = 0;
   moment death_{};
   std::optional<int64_t> verdict_ms_; ///< wall clock, from the event
   std::vector<partition_id> affected_;
-  bool model_settled_ = false;                   ///< trained, loaded, or known to be impossible
   std::map<std::string, uint64_t> copied_bytes_; ///< by partition
 };
 

@@ -13,7 +13,7 @@
 
 namespace harbinger {
 
-struct zone_demo_report {
+struct zone_demo_report : demo_writes {
   std::string trouble;
   uint64_t seed = 0;
   std::string rack;
@@ -24,18 +24,13 @@ struct zone_demo_report {
   uint64_t partitions_at_risk = 0;      ///< with a replica in the rack
   uint64_t partitions_whole = 0;     ///< with primary and secondary in it: gone, without escalation
   uint64_t partitions_escalated = 0; ///< of those: with a member elsewhere at the deaths
-  std::optional<double> escalation_s; ///< from the first zone until all of those were escalated
-  double apart_ms = 0;                ///< between the two kills
-  uint64_t acknowledged_writes = 0;
-  uint64_t acknowledged_writes_lost = 0;
-  uint64_t stale_reads = 0;
-  uint64_t unreadable_partitions = 0;
+  std::optional<double> escalation_s;  ///< from the first zone until all of those were escalated
+  double apart_ms = 0;                 ///< between the two kills
   std::optional<double> detect_ms;     ///< deaths to the last verdict
   std::optional<double> served_ms;     ///< deaths until every partition has a living primary
   std::optional<double> all_reads_ms;  ///< and until each that had its primary there served a read
   std::optional<double> all_writes_ms; ///< and took a write
   std::optional<double> restored_ms;   ///< and had all its replicas again
-  double write_p50_ms = 0, write_p99_ms = 0, write_max_ms = 0;
   double total_s = 0;
 };
 

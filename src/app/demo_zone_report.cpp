@@ -1,8 +1,6 @@
-#include <cmath>
 #include <cstdio>
 
-#include <nlohmann/json.hpp>
-
+#include "app/demo_report_parts.hpp"
 #include "app/demo_zone.hpp"
 
 namespace harbinger {
@@ -11,20 +9,11 @@ namespace {
 
 using nlohmann::ordered_json;
 
-ordered_json number_or_null(const std::optional<double>& value) {
-  return value ? ordered_json(std::round(*value * 1000.0) / 1000.0) : ordered_json(nullptr);
-}
-
 template <class... Values>
 std::string row(const char* name, const char* format, Values... values) {
-  char cell[160], text[256];
+  char cell[160];
   std::snprintf(cell, sizeof cell, format, values...);
-  std::snprintf(text, sizeof text, "  %-52s %s\n", name, cell);
-  return text;
-}
-
-std::string time_row(const char* name, const std::optional<double>& ms) {
-  return ms ? row(name, "%.0f ms", *ms) : row(name, "%s", "-");
+  return report_row(name, std::string{cell});
 }
 
 unsigned long long plain(uint64_t n) { return n; }
@@ -51,18 +40,12 @@ std::string to_json(const zone_demo_report& r) {
   json["partitions_escalated"] = r.partitions_escalated;
   json["escalation_s"] = number_or_null(r.escalation_s);
   json["apart_ms"] = number_or_null(r.apart_ms);
-  json["acknowledged_writes"] = r.acknowledged_writes;
-  json["acknowledged_writes_lost"] = r.acknowledged_writes_lost;
-  json["stale_reads"] = r.stale_reads;
-  json["unreadable_partitions"] = r.unreadable_partitions;
+  add_writes(json, r);
   json["detect_ms"] = number_or_null(r.detect_ms);
   json["served_ms"] = number_or_null(r.served_ms);
   json["all_reads_ms"] = number_or_null(r.all_reads_ms);
   json["all_writes_ms"] = number_or_null(r.all_writes_ms);
   json["restored_ms"] = number_or_null(r.restored_ms);
-  json["write_p50_ms"] = number_or_null(r.write_p50_ms);
-  json["write_p99_ms"] = number_or_null(r.write_p99_ms);
-  json["write_max_ms"] = number_or_null(r.write_max_ms);
   json["total_s"] = number_or_null(r.total_s);
   return json.dump(2) + '\n';
 }
@@ -78,13 +61,12 @@ std::string to_table(const zone_demo_report& r) {
   table += row("  with primary and secondary in it", "%llu", plain(r.partitions_whole));
   table += row("  of these escalated before the deaths", "%llu", plain(r.partitions_escalated));
   if (r.escalation_s) table += row("first zone to the last escalation", "%.1f s", *r.escalation_s);
-  table += time_row("deaths to the last verdict", r.detect_ms);
-  table += time_row("deaths until every partition has a primary", r.served_ms);
-  table += time_row("  and serves reads", r.all_reads_ms);
-  table += time_row("  and takes writes", r.all_writes_ms);
-  table += time_row("  and has all its replicas again", r.restored_ms);
-  table += row("acknowledged writes lost", "%llu of %llu", plain(r.acknowledged_writes_lost),
-               plain(r.acknowledged_writes));
+  table += report_row("deaths to the last verdict", r.detect_ms);
+  table += report_row("deaths until every partition has a primary", r.served_ms);
+  table += report_row("  and serves reads", r.all_reads_ms);
+  table += report_row("  and takes writes", r.all_writes_ms);
+  table += report_row("  and has all its replicas again", r.restored_ms);
+  table += lost_row(r);
   table += row("partitions not served without escalation", "%llu, until a node comes back",
                plain(r.partitions_whole));
   return table;
@@ -97,10 +79,7 @@ std::vector<std::string> broken_promises(const zone_demo_report& r) {
   if (r.partitions_whole == 0) broken.push_back("no partition was whole in the rack");
   if (r.partitions_escalated < r.partitions_whole)
     broken.push_back("not every partition that was whole in the rack was escalated in time");
-  if (r.acknowledged_writes == 0) broken.push_back("no write was acknowledged");
-  if (r.acknowledged_writes_lost != 0) broken.push_back("acknowledged writes were lost");
-  if (r.stale_reads != 0) broken.push_back("reads missed writes acknowledged before");
-  if (r.unreadable_partitions != 0) broken.push_back("some partitions could not be read back");
+  add_broken_promises(broken, r);
   if (!r.served_ms || !r.all_reads_ms || !r.all_writes_ms)
     broken.push_back("not every partition was served again");
   if (!r.restored_ms) broken.push_back("not every partition got all its replicas back");
