@@ -277,24 +277,29 @@ void on_recovery_tick(coordinator_pointer self, const context_ptr& ctx, const ti
   recover(self, ctx, recovery::look{});
 }
 
-std::string show_recovery(coordinator_pointer self) {
-  auto& s = self->state;
-  auto rows = coordinator_json::array(), lost = coordinator_json::array();
-  for (auto& row : s.desk->rows(self->clock().now()))
+template <class T>
+coordinator_json coordinator_or_null(const std::optional<T>& value) {
+  return value ? coordinator_json(*value) : coordinator_json(nullptr);
+}
+
+show_reply show_recovery(coordinator_pointer self) {
+  auto rows = coordinator_json::array();
+  for (auto& row : self->state.desk->rows(self->clock().now()))
     rows.push_back({to_string(row.partition), row.phase, row.detail, row.since_ms});
-  for (auto& o : s.desk->outages())
-    lost.push_back({{"node", o.node.value},
-                    {"cause", o.cause},
-                    {"partitions", o.partitions},
-                    {"primaries", o.primaries},
-                    {"detect_ms", o.detect_ms},
-                    {"promote_ms", o.promote_ms},
-                    {"redundancy_ms", o.redundancy_ms},
-                    {"unserved", o.unserved.size()},
-                    {"thin", o.thin.size()}});
-  return coordinator_json{
-      {"columns", {"partition", "phase", "cause", "since_ms"}}, {"rows", rows}, {"outages", lost}}
-      .dump();
+  return show_table({"partition", "phase", "cause", "since_ms"}, std::move(rows));
+}
+
+show_reply show_outages(coordinator_pointer self) {
+  auto rows = coordinator_json::array();
+  for (auto& o : self->state.desk->outages())
+    rows.push_back({o.node.value, o.cause, o.partitions, o.primaries, o.unserved.size(),
+                    o.thin.size(), o.detect_ms, o.seal_ms, o.decide_ms, o.promote_ms,
+                    coordinator_or_null(o.first_read_ms), coordinator_or_null(o.first_write_ms),
+                    o.redundancy_ms});
+  return show_table({"node", "cause", "partitions", "primaries", "unserved", "thin", "detect_ms",
+                     "seal_ms", "decide_ms", "promote_ms", "first_read_ms", "first_write_ms",
+                     "redundancy_ms"},
+                    std::move(rows));
 }
 
 show_reply show_copies(coordinator_pointer self, const std::vector<std::string>& words) {
@@ -302,15 +307,13 @@ show_reply show_copies(coordinator_pointer self, const std::vector<std::string>&
   if (!words.empty() && !partition)
     return {fail(errc::invalid_argument, "usage: copies [VOLUME.INDEX]")};
   auto rows = coordinator_json::array();
-  auto or_null = [](const auto& value) {
-    return value ? coordinator_json(*value) : coordinator_json(nullptr);
-  };
   for (auto& c : self->state.desk->copies(self->clock().now())) {
     if (partition && c.partition != *partition) continue;
     rows.push_back({to_string(c.partition), c.node.value, c.joining ? "joining" : c.state,
-                    to_string(c.version), or_null(c.batches_behind), or_null(c.bytes_behind),
-                    c.lag_ms, c.digest_ok, c.size_bytes, c.copied_bytes, c.source.value,
-                    or_null(c.served_ms), or_null(c.whole_ms), or_null(c.lost_batches),
+                    to_string(c.version), coordinator_or_null(c.batches_behind),
+                    coordinator_or_null(c.bytes_behind), c.lag_ms, c.digest_ok, c.size_bytes,
+                    c.copied_bytes, c.source.value, coordinator_or_null(c.served_ms),
+                    coordinator_or_null(c.whole_ms), coordinator_or_null(c.lost_batches),
                     c.failure.empty() ? c.outlook : c.outlook + "; failure: " + c.failure});
   }
   if (partition && rows.empty()) return {fail(errc::not_found, words[0] + " has no copy")};
@@ -382,7 +385,8 @@ recovery_coordinator_actor::behavior_type recovery_coordinator(coordinator_point
       [=](const show_request& ask) {
         if (ask.topic == "detector") return show_reply{show_detector(self)};
         if (ask.topic == "copies") return show_copies(self, ask.words);
-        if (ask.topic == "recovery") return show_reply{show_recovery(self)};
+        if (ask.topic == "recovery") return show_recovery(self);
+        if (ask.topic == "outages") return show_outages(self);
         return show_reply{fail(errc::not_found, ask.topic)};
       },
   };

@@ -25,6 +25,8 @@ struct replica_report {
   double lag_ms = 0.0;            ///< time since it last knew that it had everything its source had
   double writes_per_s = 0.0;      ///< of the last seconds (primary)
   double batch_bytes = 0.0;       ///< mean size of a batch lately (primary); 0: no write yet
+  double first_read_ms = 0.0;     ///< from taking office to the first read served; 0: none yet
+  double first_write_ms = 0.0;    ///< and to the first write acknowledged; 0: none yet
   std::vector<node_id> caught_up; ///< primary: joiners that acknowledge every batch now
   std::string failure;            ///< errc name and detail when state is failed
 };
@@ -45,6 +47,8 @@ void describe(V& v, replica_report& m) {
   v("lag_ms", m.lag_ms);
   v("writes_per_s", m.writes_per_s);
   v("batch_bytes", m.batch_bytes);
+  v("first_read_ms", m.first_read_ms);
+  v("first_write_ms", m.first_write_ms);
   v("caught_up", m.caught_up);
   v("failure", m.failure);
 }

@@ -77,10 +77,18 @@ std::vector<replica_report> replica_all_reports(replica_self self, time_point no
       out.push_back(std::move(r));
       continue;
     }
-    replica_report r{
-        h.partition, h.role,       h.state,  h.epoch, h.revision, h.version, h.digest.total(),
-        h.records,   h.size_bytes, h.copy,   0,       {},         0.0,       0.0,
-        0.0,         {},           h.failure};
+    replica_report r;
+    r.partition = h.partition;
+    r.role = h.role;
+    r.state = h.state;
+    r.epoch = h.epoch;
+    r.revision = h.revision;
+    r.version = h.version;
+    r.digest = h.digest.total();
+    r.records = h.records;
+    r.size_bytes = h.size_bytes;
+    r.copy = h.copy;
+    r.failure = h.failure;
     if (auto it = rows.find(h.partition); it != rows.end() && it->second.copy == h.copy) {
       const auto& row = it->second;
       r.copied_bytes = row.copied_bytes;
@@ -213,6 +221,7 @@ wire::frame replica_read(replica_self self, const wire::frame& message) {
     if (auto ok = s.host->readable(ask->partition, self->clock().now()); !ok)
       return wire::make_error(message.id, ok.error());
     if (!found) return wire::make_error(message.id, found.error());
+    s.host->note_read(ask->partition, self->clock().now());
     return wire::make_frame(message.id,
                             value_reply{found->found, {std::move(found->bytes)}, found->version});
   }
@@ -223,6 +232,7 @@ wire::frame replica_read(replica_self self, const wire::frame& message) {
   auto rows = store.scan(ask->partition, ask->from.data, ask->limit, replica_scan_bytes_max);
   if (auto ok = s.host->readable(ask->partition, self->clock().now()); !ok)
     return wire::make_error(message.id, ok.error());
+  if (rows) s.host->note_read(ask->partition, self->clock().now());
   return replica_frame(message.id, rows);
 }
 

@@ -7,6 +7,9 @@ namespace harbinger::recovery {
 bool outage_log::open(outage what) {
   auto same = [&](const outage& o) { return o.node == what.node && o.life == what.life; };
   if (std::any_of(open_.begin(), open_.end(), same)) return false;
+  for (auto* list : {&open_, &finished_}) // who serves these next has nothing to do with those
+    for (auto& o : *list)
+      for (auto id : what.unserved) o.waits_for_clients.erase(id);
   if (open_.size() >= open_max) open_.erase(open_.begin());
   (what.over() ? finished_ : open_).push_back(std::move(what));
   return true;
@@ -25,7 +28,37 @@ std::vector<outage_log::progress> outage_log::settle(partition_id partition, tim
   return out;
 }
 
+void outage_log::note(partition_id partition, time_point now, double outage::*phase) {
+  for (auto& o : open_)
+    if (o.unserved.contains(partition)) o.*phase = to_ms(now - o.began);
+}
+
+void outage_log::sealed(partition_id partition, time_point now) {
+  note(partition, now, &outage::seal_ms);
+}
+
+void outage_log::decided(partition_id partition, time_point now) {
+  note(partition, now, &outage::decide_ms);
+}
+
+void outage_log::used(partition_id partition, double first_read_ms, double first_write_ms) {
+  auto take = [](std::optional<double>& first, double before, double ms) {
+    if (ms > 0) first = std::min(first.value_or(before + ms), before + ms);
+  };
+  for (auto* list : {&open_, &finished_})
+    for (auto& o : *list) {
+      auto it = o.waits_for_clients.find(partition);
+      if (it == o.waits_for_clients.end()) continue;
+      auto before = to_ms(it->second - o.began);
+      take(o.first_read_ms, before, first_read_ms);
+      take(o.first_write_ms, before, first_write_ms);
+      if (first_read_ms > 0 && first_write_ms > 0) o.waits_for_clients.erase(it);
+    }
+}
+
 std::vector<outage_log::progress> outage_log::served(partition_id partition, time_point now) {
+  for (auto& o : open_)
+    if (o.unserved.contains(partition)) o.waits_for_clients.emplace(partition, now);
   return settle(partition, now, &outage::unserved, &outage::promote_ms);
 }
 

@@ -41,6 +41,7 @@ actions recovery_desk::step(const node_report& report, time_point now) {
   it->second = report.conflicts;
   dirty_.merge(changed);
   work_off(now, out);
+  for (auto& replica : report.replicas) note_clients(report.node, replica);
   return out;
 }
 

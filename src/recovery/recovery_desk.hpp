@@ -209,6 +209,7 @@ private:
   bool configure_members(const partition_row& row, work& w, time_point now, actions& out);
   void note_progress(const partition_row& row, work& w, time_point now, actions& out);
   void announce_promotion(const partition_row& row, work& w, time_point now, actions& out);
+  void note_clients(const node_id& node, const replica_report& report);
   void drop_strays(time_point now, actions& out);
   void run_drill(time_point now, actions& out);
 

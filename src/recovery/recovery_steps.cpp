@@ -134,7 +134,10 @@ bool recovery_desk::change_primary(const partition_row& row, work& w, time_point
   switch (verdict) {
   case failover::verdict::wait: return false;
   case failover::verdict::nobody: give_up_primary(row, w, out); return false;
-  case failover::verdict::decide: propose_promotion(row, w, now, out); return w.swapping;
+  case failover::verdict::decide:
+    outages_.sealed(row.id, now);
+    propose_promotion(row, w, now, out);
+    return w.swapping;
   }
   return false;
 }
@@ -175,6 +178,7 @@ void recovery_desk::announce_promotion(const partition_row& row, work& w, time_p
   auto promoted = std::move(*w.promotion);
   w.promotion.reset();
   if (!w.change || row.epoch != promoted.row.epoch) return;
+  outages_.decided(row.id, now);
   auto fields = std::move(promoted.reasons);
   fields["cause"] = w.change->cause();
   fields["winner"] = promoted.winner.value;
@@ -263,11 +267,21 @@ void recovery_desk::note_progress(const partition_row& row, work& w, time_point 
               o.node.value,
               "everything that was on " + o.node.value + " is served again, with all replicas",
               {{"detect_ms", whole_ms(o.detect_ms)},
+               {"seal_ms", whole_ms(o.seal_ms)},
+               {"decide_ms", whole_ms(o.decide_ms)},
                {"promote_ms", whole_ms(o.promote_ms)},
                {"redundancy_ms", whole_ms(o.redundancy_ms)},
                {"partitions", std::to_string(o.partitions)},
                {"primaries", std::to_string(o.primaries)}}});
   }
+}
+
+void recovery_desk::note_clients(const node_id& node, const replica_report& report) {
+  if (report.role != replica_role::primary) return;
+  if (report.first_read_ms == 0.0 && report.first_write_ms == 0.0) return;
+  auto row = view_.partition(report.partition);
+  if (row && row->primary == node && row->epoch == report.epoch)
+    outages_.used(row->id, report.first_read_ms, report.first_write_ms);
 }
 
 /// Replicas that no row mentions: what lost a failover, or was left over; also the one of a former

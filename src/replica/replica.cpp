@@ -59,7 +59,7 @@ void replica::written(uint64_t id, const result<store_written>& answer, time_poi
       out.push_back(
           answer_append{*pending.asker, append_ok{head_.partition, pending.sender, head_.version}});
     break;
-  case pending_write::purpose::commit: committed(answer->outcomes, out); break;
+  case pending_write::purpose::commit: committed(answer->outcomes, now, out); break;
   case pending_write::purpose::change:
     if (pending.sealing) {
       sealed_answers_.push_back({*pending.asker, last_append_ + common_.bounds.lease});
@@ -307,6 +307,8 @@ replica_report replica::report(time_point now) const {
   if (r.role == replica_role::primary) {
     r.writes_per_s = writes_per_s_;
     r.batch_bytes = batch_bytes_;
+    r.first_read_ms = first_read_ms_;
+    r.first_write_ms = first_write_ms_;
   }
   for (const auto& [id, m] : members_) {
     // Only in a configuration that a restart would find again: the centre acts on this.

@@ -42,6 +42,8 @@ public:
   /// not_primary or lease_expired. Ask after reading: then what was read was current while it was
   /// read.
   result<void> readable(time_point now) const;
+  /// A client got what was read.
+  void note_read(time_point now);
 
   // --- member ---
   void append(token from, const append_request& request, time_point now, actions& out);
@@ -137,7 +139,8 @@ private:
   void pump_member(const node_id& id, member& m, time_point now, actions& out);
   void send(member& m, version previous, std::vector<log_entry> entries, time_point now,
             actions& out);
-  void committed(const std::vector<entry_outcome>& outcomes, actions& out);
+  void committed(const std::vector<entry_outcome>& outcomes, time_point now, actions& out);
+  void note_first(double& ms, time_point now) const;
   void quiet(member& m);
   void acknowledged(member& m, const outstanding& sent, version durable, actions& out);
   void refused(const node_id& id, member& m, const error& why, time_point now, actions& out);
@@ -175,6 +178,8 @@ private:
   time_point rated_at_{};
   double writes_per_s_ = 0.0;
   double batch_bytes_ = 0.0; // mean, the last hundred or so weigh most
+  time_point in_office_since_{};
+  double first_read_ms_ = 0.0, first_write_ms_ = 0.0;
 
   // member
   time_point last_append_{};

@@ -51,6 +51,10 @@ actions replica_host::put(token from, put_request request, time_point now) {
   return out;
 }
 
+void replica_host::note_read(partition_id partition, time_point now) {
+  if (auto it = replicas_.find(partition); it != replicas_.end()) it->second->note_read(now);
+}
+
 result<void> replica_host::readable(partition_id partition, time_point now) const {
   const auto* r = find(partition);
   if (!r) return fail(errc::unknown_partition, to_string(partition));

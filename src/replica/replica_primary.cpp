@@ -27,6 +27,7 @@ std::optional<version> parse_version(std::string_view text) {
 }
 
 constexpr auto retry_soon = milliseconds(100);
+constexpr double first_ms_min = 0.001;      // 0 means none yet
 constexpr double batch_bytes_weight = 0.01; // of the newest batch in the mean
 
 } // namespace
@@ -36,8 +37,16 @@ void replica::become_primary(const configure_replica& command, bool durable, tim
   config_durable_ = durable;
   fenced_ = false;
   members_.clear();
+  in_office_since_ = now;
+  first_read_ms_ = first_write_ms_ = 0.0;
   set_members(command, now);
 }
+
+void replica::note_first(double& ms, time_point now) const {
+  if (ms == 0.0) ms = std::max(to_ms(now - in_office_since_), first_ms_min);
+}
+
+void replica::note_read(time_point now) { note_first(first_read_ms_, now); }
 
 void replica::set_members(const configure_replica& command, time_point now) {
   std::map<node_id, member> next;
@@ -131,7 +140,7 @@ void replica::advance(time_point, actions& out) {
   write(std::move(item), std::move(pending), out);
 }
 
-void replica::committed(const std::vector<entry_outcome>& outcomes, actions& out) {
+void replica::committed(const std::vector<entry_outcome>& outcomes, time_point now, actions& out) {
   while (!proposals_.empty() && proposals_.front().entry.version <= head_.version) {
     auto& p = proposals_.front();
     auto size = static_cast<double>(size_of(p.entry));
@@ -141,6 +150,7 @@ void replica::committed(const std::vector<entry_outcome>& outcomes, actions& out
                                   [&](const auto& o) { return o.entry == p.entry.version; });
       ENSURE(outcome != outcomes.end());
       out.push_back(answer_put{*p.client, answer_of(*outcome)});
+      note_first(first_write_ms_, now);
     }
     proposals_.pop_front();
     ++commits_;

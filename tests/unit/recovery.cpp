@@ -59,6 +59,7 @@ BOOST_FIXTURE_TEST_CASE(ready_copy_becomes_the_new_secondary_with_the_promotion,
 
 BOOST_FIXTURE_TEST_CASE(recovery_is_finished_when_every_partition_has_all_replicas, world) {
   run(500);
+  before_swap = [this] { now += milliseconds(5); };
   for (uint32_t i = 0; i < 4; ++i) copy_of(i);
   run(100);
   lose("n1");
@@ -69,6 +70,30 @@ BOOST_FIXTURE_TEST_CASE(recovery_is_finished_when_every_partition_has_all_replic
   auto o = desk->outages();
   BOOST_REQUIRE(o.size() == 1u);
   BOOST_TEST(o[0].over());
+  BOOST_TEST(o[0].seal_ms < 5.0);
+  BOOST_TEST(o[0].decide_ms >= 5.0);
+  BOOST_TEST(o[0].promote_ms >= o[0].decide_ms);
+}
+
+BOOST_FIXTURE_TEST_CASE(the_first_read_and_write_of_a_new_primary_are_told_by_its_reports, world) {
+  run(500);
+  auto old = row().primary.value;
+  lose(old);
+  run(500);
+  auto& heir = nodes[row().primary.value].replicas[id()];
+  heir.first_read_ms = 4;
+  heir.first_write_ms = 7;
+  auto report = heir;
+  report.epoch.value -= 1;
+  node_report stale;
+  stale.node = row().primary;
+  stale.life = incarnation{1};
+  stale.replicas = {report};
+  take(desk->step(stale, now));
+  BOOST_TEST(!desk->outages().at(0).first_read_ms); // of an epoch that is over
+  run(500);
+  BOOST_TEST(desk->outages().at(0).first_read_ms.value_or(0) >= 4.0);
+  BOOST_TEST(desk->outages().at(0).first_write_ms.value_or(0) >= 7.0);
 }
 
 /// Found by sim.cluster: a secondary that came back with an empty disk was counted as restored.

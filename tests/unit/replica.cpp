@@ -119,6 +119,25 @@ BOOST_AUTO_TEST_CASE(
   BOOST_TEST(of<answer_put>()[0].answer->version == v(1, 1));
 }
 
+BOOST_AUTO_TEST_CASE(a_primary_reports_how_soon_it_served_clients) {
+  auto told = [this] { return host.reports(now).at(partition); };
+  configure(1, 1, replica_role::primary, {"n1"});
+  write_all();
+  now += milliseconds(20);
+  BOOST_TEST(told().first_read_ms == 0.0);
+  host.note_read(partition, now);
+  now += milliseconds(10);
+  host.note_read(partition, now);
+  put(7);
+  write_all();
+  BOOST_TEST(told().first_read_ms == 20.0);
+  BOOST_TEST(told().first_write_ms == 30.0);
+  configure(2, 2, replica_role::primary, {"n1"}); // another epoch, another beginning
+  write_all();
+  BOOST_TEST(told().first_read_ms == 0.0);
+  BOOST_TEST(told().first_write_ms == 0.0);
+}
+
 BOOST_AUTO_TEST_CASE(each_client_is_told_what_its_own_entry_came_to) {
   configure(1, 1, replica_role::primary, {"n1"});
   write_all();

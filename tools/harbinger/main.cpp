@@ -58,7 +58,9 @@ void add_listings(CLI::App& app, common_options& common, job& todo) {
                       "copies that are wanted, under way and done, and why");
   add_console_command(app, common, todo, "placement",
                       "where a copy would go now, and why not elsewhere", "PARTITION");
-  add_console_command(app, common, todo, "recovery", "recoveries under way and finished");
+  add_console_command(app, common, todo, "recovery", "recoveries under way");
+  add_console_command(app, common, todo, "outages",
+                      "nodes that were lost, and what each phase of the recovery took");
   add_console_command(app, common, todo, "detector", "suspicion of every node");
   add_console_command(app, common, todo, "telemetry", "what came in and what was refused");
   add_console_command(app, common, todo, "explain", "a node's risk in sentences", "node NODE");
