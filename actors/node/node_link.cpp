@@ -5,6 +5,7 @@
 
 #include "actors/names.hpp"
 #include "actors/node/resources.hpp"
+#include "messages/ping.hpp"
 #include "wire/codec.hpp"
 
 namespace harbinger {

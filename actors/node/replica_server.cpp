@@ -1,20 +1,18 @@
 #include "actors/node/replica_server.hpp"
 
-#include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
 #include "actors/names.hpp"
+#include "actors/node/replica_reads.hpp"
+#include "actors/node/replica_reports.hpp"
 #include "actors/node/resources.hpp"
-#include "replica/copy_reads.hpp"
 #include "wire/codec.hpp"
 
 namespace harbinger {
 namespace {
 
-using replica_self = replica_server_actor::stateful_pointer<replica_server_state>;
 namespace rep = replication;
 
-constexpr size_t replica_scan_bytes_max = 4 << 20;
 constexpr size_t replica_askers_max = 100'000; // requests being worked on; beyond it overloaded
 
 replication::limits replica_limits(const replica_settings& s) {
@@ -54,78 +52,6 @@ void replica_answer_centre(replica_self self, rep::token to,
   if (asker.empty()) return;
   tell<node_link_actor>(self, self->state.ctx, names::node_link,
                         send_to_centre{make(asker.mapped())});
-}
-
-// ------------------------------------------------------------------------------------------------
-// reports
-
-std::vector<replica_report> replica_all_reports(replica_self self, time_point now) {
-  auto& node = *self->state.ctx->node;
-  auto known = self->state.host->reports(now);
-  auto rows = node.copies.all();
-  std::vector<replica_report> out;
-  for (const auto& h : node.store->heads()) {
-    auto damaged = node.damage.find(h.partition).value_or("");
-    if (auto it = known.find(h.partition); it != known.end()) {
-      auto& r = it->second;
-      if (r.version == h.version) { // the scrubber may have set them right
-        r.digest = h.digest.total();
-        r.records = h.records;
-        r.size_bytes = h.size_bytes;
-      }
-      if (r.failure.empty()) r.failure = damaged;
-      out.push_back(std::move(r));
-      continue;
-    }
-    replica_report r;
-    r.partition = h.partition;
-    r.role = h.role;
-    r.state = h.state;
-    r.epoch = h.epoch;
-    r.revision = h.revision;
-    r.version = h.version;
-    r.digest = h.digest.total();
-    r.records = h.records;
-    r.size_bytes = h.size_bytes;
-    r.copy = h.copy;
-    r.failure = h.failure;
-    if (auto it = rows.find(h.partition); it != rows.end() && it->second.copy == h.copy) {
-      const auto& row = it->second;
-      r.copied_bytes = row.copied_bytes;
-      r.source = row.source;
-      r.lag_ms = row.lag_ms + std::max(0.0, to_ms(now - row.as_of));
-      if (!row.failure.empty()) r.failure = row.failure;
-      if (!row.following && r.state == replica_state::following) r.state = replica_state::detached;
-      rows.erase(it);
-    } else if (r.state == replica_state::following) {
-      r.state = replica_state::detached; // nobody pulls for it in this life
-    }
-    if (r.failure.empty()) r.failure = damaged;
-    out.push_back(std::move(r));
-  }
-  for (const auto& [partition, row] : rows) { // begun, or failed, before anything of it was stored
-    if (known.contains(partition) || node.store->head(partition)) continue;
-    replica_report r;
-    r.partition = partition;
-    r.copy = row.copy;
-    r.copied_bytes = row.copied_bytes;
-    r.source = row.source;
-    r.failure = row.failure;
-    if (!row.failure.empty()) r.state = replica_state::failed;
-    out.push_back(std::move(r));
-  }
-  return out;
-}
-
-void replica_report_now(replica_self self, time_point now) {
-  auto& s = self->state;
-  auto& node = *s.ctx->node;
-  s.report_wanted = false;
-  s.copies_seen = node.copies.changes();
-  s.report_due = now + milliseconds(node.report_ms.load());
-  tell<node_link_actor>(self, s.ctx, names::node_link,
-                        replicas_now{replica_all_reports(self, now), node.store->used_bytes(),
-                                     node.store->conflict_count()});
 }
 
 // ------------------------------------------------------------------------------------------------
@@ -208,81 +134,12 @@ rep::token replica_note_asker(replica_self self, const data_request& request) {
   return token;
 }
 
-/// The lease is checked after reading: it held while the value was read.
-wire::frame replica_read(replica_self self, const wire::frame& message) {
-  auto& s = self->state;
-  auto& store = *s.ctx->node->store;
-  if (message.type == get_request::wire_name) {
-    auto ask = wire::decode<get_request>(message.body);
-    if (!ask) return wire::make_error(message.id, ask.error());
-    if (!ask->key.data.empty() && ask->key.data.front() == reserved_key_byte)
-      return wire::make_error(message.id, {errc::invalid_argument, "reserved key"});
-    auto found = store.get(ask->partition, ask->key.data);
-    if (auto ok = s.host->readable(ask->partition, self->clock().now()); !ok)
-      return wire::make_error(message.id, ok.error());
-    if (!found) return wire::make_error(message.id, found.error());
-    s.host->note_read(ask->partition, self->clock().now());
-    return wire::make_frame(message.id,
-                            value_reply{found->found, {std::move(found->bytes)}, found->version});
-  }
-  auto ask = wire::decode<scan_request>(message.body);
-  if (!ask) return wire::make_error(message.id, ask.error());
-  if (auto ok = s.host->readable(ask->partition, self->clock().now()); !ok)
-    return wire::make_error(message.id, ok.error());
-  auto rows = store.scan(ask->partition, ask->from.data, ask->limit, replica_scan_bytes_max);
-  if (auto ok = s.host->readable(ask->partition, self->clock().now()); !ok)
-    return wire::make_error(message.id, ok.error());
-  if (rows) s.host->note_read(ask->partition, self->clock().now());
-  return replica_frame(message.id, rows);
-}
-
-/// Whether this node's copy may answer, as it is now.
-result<void> replica_copy_readable(replica_self self, partition_id partition, version at_least,
-                                   uint32_t max_lag_ms) {
-  auto& node = *self->state.ctx->node;
-  if (auto known = node.damage.find(partition)) return fail(errc::checksum, *known);
-  auto head = node.store->head(partition);
-  if (!head) return tl::unexpected<error>(head.error());
-  std::optional<copy_currency> currency;
-  auto rows = node.copies.all();
-  if (auto it = rows.find(partition); it != rows.end() && it->second.copy == head->copy) {
-    auto since = to_ms(self->clock().now() - it->second.as_of);
-    currency = {it->second.following, it->second.lag_ms + std::max(0.0, since)};
-  }
-  return readable_copy(*head, currency, at_least, max_lag_ms);
-}
-
-wire::frame replica_read_copy(replica_self self, const wire::frame& m) {
-  auto& store = *self->state.ctx->node->store;
-  if (m.type == get_from_copy::wire_name) {
-    auto ask = wire::decode<get_from_copy>(m.body);
-    if (!ask) return wire::make_error(m.id, ask.error());
-    if (!ask->key.data.empty() && ask->key.data.front() == reserved_key_byte)
-      return wire::make_error(m.id, {errc::invalid_argument, "reserved key"});
-    auto ok = replica_copy_readable(self, ask->partition, ask->at_least, ask->max_lag_ms);
-    if (!ok) return wire::make_error(m.id, ok.error());
-    auto found = store.get(ask->partition, ask->key.data);
-    if (!found) return wire::make_error(m.id, found.error());
-    return wire::make_frame(m.id,
-                            value_reply{found->found, {std::move(found->bytes)}, found->version});
-  }
-  auto ask = wire::decode<scan_from_copy>(m.body);
-  if (!ask) return wire::make_error(m.id, ask.error());
-  auto ok = replica_copy_readable(self, ask->partition, ask->at_least, ask->max_lag_ms);
-  if (!ok) return wire::make_error(m.id, ok.error());
-  return replica_frame(
-      m.id, store.scan(ask->partition, ask->from.data, ask->limit, replica_scan_bytes_max));
-}
-
 void replica_request(replica_self self, const data_request& request) {
   auto& s = self->state;
   const auto& m = request.message;
   replica_server_state::data_asker asker{request.socket, request.peer, m.id};
   auto refuse = [&](const error& e) { replica_reply(self, asker, wire::make_error(m.id, e)); };
-  if (m.type == get_request::wire_name || m.type == scan_request::wire_name)
-    return replica_reply(self, asker, replica_read(self, m));
-  if (m.type == get_from_copy::wire_name || m.type == scan_from_copy::wire_name)
-    return replica_reply(self, asker, replica_read_copy(self, m));
+  if (auto answer = replica_read(self, m)) return replica_reply(self, asker, std::move(*answer));
   if (s.askers.size() >= replica_askers_max)
     return refuse({errc::overloaded, "too many requests under way"});
   if (m.type == put_request::wire_name) {
@@ -367,32 +224,6 @@ void replica_tick(replica_self self) {
         gauge_reading{"store.queue", static_cast<double>(node.store_queue)});
   }
   self->delayed_send(self, replica_server_state::tick_period, tick{s.round});
-}
-
-show_reply replica_show(replica_self self) {
-  auto rows = nlohmann::json::array();
-  for (const auto& r : replica_all_reports(self, self->clock().now()))
-    rows.push_back({to_string(r.partition), name_of(r.role), name_of(r.state), r.epoch.value,
-                    to_string(r.version), r.records, r.size_bytes, r.lag_ms, r.writes_per_s,
-                    r.failure});
-  nlohmann::json out{{"columns",
-                      {"partition", "role", "state", "epoch", "version", "records", "bytes",
-                       "lag_ms", "writes_per_s", "failure"}},
-                     {"rows", rows}};
-  return {out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
-}
-
-constexpr size_t conflicts_shown_max = 1000;
-
-/// The conflict journal (P4): what replicas that lost a failover held beyond the true history.
-show_reply replica_show_conflicts(replica_self self) {
-  auto entries = self->state.ctx->node->store->conflicts(conflicts_shown_max);
-  if (!entries) return {tl::unexpected<error>(entries.error())};
-  auto rows = nlohmann::json::array();
-  for (const auto& e : *entries)
-    rows.push_back({to_string(e.partition), to_string(e.entry.version), e.entry.batch.ops.size()});
-  nlohmann::json out{{"columns", {"partition", "version", "operations"}}, {"rows", rows}};
-  return {out.dump()};
 }
 
 } // namespace

@@ -40,8 +40,9 @@ struct replica_server_state {
   std::unique_ptr<store_writer> writer;
 };
 
+using replica_self = replica_server_actor::stateful_pointer<replica_server_state>;
+
 /// `ctx->node` must be there.
-replica_server_actor::behavior_type
-replica_server(replica_server_actor::stateful_pointer<replica_server_state> self, context_ptr ctx);
+replica_server_actor::behavior_type replica_server(replica_self self, context_ptr ctx);
 
 } // namespace harbinger

@@ -7,7 +7,7 @@
 
 #include "actors/following.hpp"
 #include "actors/names.hpp"
-#include "messages/data.hpp"
+#include "messages/ping.hpp"
 #include "wire/codec.hpp"
 
 namespace harbinger {

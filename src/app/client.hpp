@@ -12,7 +12,7 @@
 #include "core/result.hpp"
 #include "core/time.hpp"
 #include "messages/catalog.hpp"
-#include "messages/data.hpp"
+#include "messages/client.hpp"
 #include "net/requester.hpp"
 
 namespace harbinger {

@@ -8,7 +8,7 @@
 
 #include "app/client.hpp"
 #include "core/digest.hpp"
-#include "messages/data.hpp"
+#include "messages/records.hpp"
 
 namespace harbinger {
 

@@ -9,7 +9,7 @@
 
 #include <unistd.h>
 
-#include "messages/data.hpp"
+#include "messages/ping.hpp"
 #include "net/requester.hpp"
 
 namespace harbinger {

@@ -16,7 +16,7 @@
 #include "core/result.hpp"
 #include "core/time.hpp"
 #include "messages/control.hpp"
-#include "messages/data.hpp"
+#include "messages/copying.hpp"
 #include "prefetch/token_bucket.hpp"
 #include "wire/packed_rows.hpp"
 

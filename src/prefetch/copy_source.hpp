@@ -10,7 +10,7 @@
 
 #include "core/result.hpp"
 #include "core/time.hpp"
-#include "messages/data.hpp"
+#include "messages/copying.hpp"
 
 namespace harbinger {
 

@@ -8,7 +8,8 @@
 
 #include "core/result.hpp"
 #include "messages/control.hpp"
-#include "messages/data.hpp"
+#include "messages/client.hpp"
+#include "messages/replication.hpp"
 #include "store/partition_head.hpp"
 
 namespace harbinger::replication {

@@ -6,7 +6,6 @@
 #include <optional>
 
 #include "core/result.hpp"
-#include "messages/data.hpp"
 #include "store/partition_head.hpp"
 
 namespace harbinger {

@@ -12,7 +12,7 @@
 #include <optional>
 #include <set>
 
-#include "messages/data.hpp"
+#include "messages/replication.hpp"
 
 namespace harbinger {
 

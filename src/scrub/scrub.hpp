@@ -24,7 +24,7 @@
 #include <variant>
 #include <vector>
 
-#include "messages/data.hpp"
+#include "messages/copying.hpp"
 #include "messages/events.hpp"
 #include "prefetch/token_bucket.hpp"
 #include "store/bucket_check.hpp"

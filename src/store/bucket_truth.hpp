@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/digest.hpp"
-#include "messages/data.hpp"
+#include "messages/replication.hpp"
 
 namespace harbinger {
 

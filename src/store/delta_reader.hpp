@@ -5,7 +5,7 @@
 #include <memory>
 #include <optional>
 
-#include "messages/data.hpp"
+#include "messages/copying.hpp"
 #include "store/partition_store.hpp"
 
 namespace harbinger {

@@ -5,7 +5,8 @@
 /// entry whose condition does not hold, or that repeats a request, stands in the log and changes
 /// nothing.
 
-#include "messages/data.hpp"
+#include "messages/client.hpp"
+#include "messages/replication.hpp"
 #include "store/record_overlay.hpp"
 
 namespace harbinger {

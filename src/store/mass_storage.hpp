@@ -25,7 +25,7 @@
 #include <vector>
 
 #include "core/result.hpp"
-#include "messages/data.hpp"
+#include "messages/replication.hpp"
 #include "messages/storage.hpp"
 
 namespace harbinger {

@@ -8,7 +8,7 @@
 
 #include "core/digest.hpp"
 #include "messages/common.hpp"
-#include "messages/data.hpp"
+#include "messages/replication.hpp"
 
 namespace harbinger {
 

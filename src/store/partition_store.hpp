@@ -17,7 +17,8 @@
 #include <vector>
 
 #include "core/result.hpp"
-#include "messages/data.hpp"
+#include "messages/client.hpp"
+#include "messages/replication.hpp"
 #include "store/partition_head.hpp"
 #include "store/store_written.hpp"
 #include "wire/packed_rows.hpp"
@@ -111,7 +112,7 @@ public:
     harbinger::version version; ///< of the state that was read
   };
   virtual result<value> get(partition_id partition, std::string_view key) const = 0;
-  /// Reserved keys (messages/data.hpp) are passed over.
+  /// Reserved keys (messages/records.hpp) are passed over.
   virtual result<rows_reply> scan(partition_id partition, std::string_view from, uint32_t limit,
                                   size_t bytes_max) const = 0;
   /// Entries directly after `after`, up to `up_to` (seq, inclusive), until `bytes_max` is reached

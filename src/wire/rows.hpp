@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "core/result.hpp"
-#include "messages/data.hpp"
+#include "messages/copying.hpp"
 #include "wire/packed_rows.hpp"
 
 namespace harbinger::wire {
@@ -37,7 +37,7 @@ private:
 std::string pack_rows(const std::vector<record_row>& rows);
 
 /// The inverse. oversize above bulk_body_max, malformed for anything that is not exactly one array
-/// of pairs of bins with keys and values within their limits (messages/data.hpp). Never throws,
+/// of pairs of bins with keys and values within their limits (messages/records.hpp). Never throws,
 /// never allocates beyond the input's size.
 result<std::vector<record_row>> unpack_rows(std::string_view body);
 

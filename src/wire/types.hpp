@@ -4,10 +4,13 @@
 /// form.
 
 #include "messages/catalog.hpp"
+#include "messages/client.hpp"
 #include "messages/common.hpp"
 #include "messages/control.hpp"
-#include "messages/data.hpp"
+#include "messages/copying.hpp"
 #include "messages/events.hpp"
+#include "messages/ping.hpp"
+#include "messages/replication.hpp"
 #include "messages/risk.hpp"
 #include "messages/storage.hpp"
 #include "messages/telemetry.hpp"

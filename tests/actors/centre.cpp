@@ -9,7 +9,7 @@
 #include "actors/names.hpp"
 #include "actors/recovery_coordinator.hpp"
 #include "actors/resources.hpp"
-#include "messages/data.hpp"
+#include "messages/ping.hpp"
 #include "net/reactor.hpp"
 #include "wire/codec.hpp"
 #include "tests/support/stepped_scheduler.hpp"

@@ -17,6 +17,7 @@
 #include "actors/node/replica_server.hpp"
 #include "actors/node/resources.hpp"
 #include "app/client.hpp"
+#include "messages/ping.hpp"
 #include "wire/codec.hpp"
 
 using namespace harbinger;

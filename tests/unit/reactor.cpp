@@ -16,7 +16,8 @@
 
 #include "net/reactor.hpp"
 #include "net/requester.hpp"
-#include "messages/data.hpp"
+#include "messages/client.hpp"
+#include "messages/ping.hpp"
 #include "wire/types.hpp"
 
 using namespace harbinger;
