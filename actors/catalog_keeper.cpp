@@ -26,14 +26,18 @@ void tell_followers(const context_ptr& ctx, partition_map delta) {
       caf::anon_send(follower, changed); // in order, as send
 }
 
+void count_refusal(const context_ptr& ctx, const error& why) {
+  counter(ctx, "harbinger_catalog_refused_total", "changes that the catalog refused",
+          {{"reason", std::string{to_string(why.code)}}})
+      .Increment();
+}
+
 /// Makes a planned change durable and public. Returns the delta, or why nothing happened.
 result<partition_map> carry_out(keeper_pointer self, const context_ptr& ctx,
                                 result<partition_map> planned, const std::string& subject,
                                 const std::string& why) {
   if (!planned) {
-    counter(ctx, "harbinger_catalog_refused_total", "changes that the catalog refused",
-            {{"reason", std::string{to_string(planned.error().code)}}})
-        .Increment();
+    count_refusal(ctx, planned.error());
     return planned;
   }
   if (planned->revision == planned->previous) return planned;
@@ -48,6 +52,50 @@ result<partition_map> carry_out(keeper_pointer self, const context_ptr& ctx,
   counter(ctx, "harbinger_catalog_changes_total", "durable changes of the catalog").Increment();
   tell_followers(ctx, *planned);
   return planned;
+}
+
+/// Makes the group durable and public, and answers those who asked for its changes.
+void end_group(keeper_pointer self, const context_ptr& ctx) {
+  auto& s = self->state;
+  if (s.group.empty()) return;
+  auto delta = s.group.delta(s.view);
+  auto askers = std::exchange(s.askers, {});
+  auto notes = s.group.notes();
+  if (auto stored = ctx->central->catalog->commit(delta, notes); !stored) {
+    spdlog::error("catalog=commit_failed changes={} error=\"{}\"", notes.size(),
+                  to_string(stored.error()));
+    s.group.take_back(s.view);
+    for (auto& a : askers)
+      a.answer.deliver(partition_changed{tl::unexpected<error>(stored.error())});
+    return;
+  }
+  s.group.clear();
+  for (auto& note : notes)
+    spdlog::info("catalog=changed revision={} subject={} why=\"{}\"", note.revision.value,
+                 note.subject, note.why);
+  counter(ctx, "harbinger_catalog_changes_total", "durable changes of the catalog")
+      .Increment(static_cast<double>(notes.size()));
+  counter(ctx, "harbinger_catalog_groups_total", "synced writes that made changes durable")
+      .Increment();
+  tell_followers(ctx, std::move(delta));
+  for (auto& a : askers) a.answer.deliver(partition_changed{std::move(a.row)});
+}
+
+/// The tick comes behind everything that waits in the mailbox now.
+caf::result<partition_changed> change_here(keeper_pointer self, const context_ptr& ctx,
+                                           const change_partition& m) {
+  auto& s = self->state;
+  if (s.group.full()) end_group(self, ctx);
+  bool first = s.group.empty();
+  auto row = s.group.add(s.view, m);
+  if (!row) {
+    count_refusal(ctx, row.error());
+    return partition_changed{tl::unexpected<error>(row.error())};
+  }
+  auto answer = self->make_response_promise<partition_changed>();
+  s.askers.push_back({answer, std::move(*row)});
+  if (first) self->send(self, tick{++s.round});
+  return answer;
 }
 
 node_changed node_result(keeper_pointer self, const node_id& node,
@@ -179,6 +227,11 @@ show_reply create_here(keeper_pointer self, const context_ptr& ctx, const create
 
 } // namespace
 
+catalog_keeper_state::~catalog_keeper_state() {
+  for (auto& a : askers)
+    a.answer.deliver(caf::make_error(caf::sec::request_receiver_down, "the catalog ended"));
+}
+
 catalog_keeper_actor::behavior_type catalog_keeper(keeper_pointer self, context_ptr ctx) {
   auto loaded = ctx->central->catalog->load();
   if (!loaded) {
@@ -193,26 +246,35 @@ catalog_keeper_actor::behavior_type catalog_keeper(keeper_pointer self, context_
     tell_followers(ctx, self->state.view.whole());
   }
   return {
-      [=](const change_partition& m) -> partition_changed {
-        auto delta = carry_out(self, ctx, catalog::change(self->state.view, m), to_string(m.row.id),
-                               m.reason);
-        if (!delta) return {tl::unexpected<error>(delta.error())};
-        return {delta->partitions.front()};
+      [=](const change_partition& m) { return change_here(self, ctx, m); },
+      [=](const tick& t) {
+        if (t.round == self->state.round) end_group(self, ctx);
       },
-      [=](const register_node& m) { return register_here(self, ctx, m); },
+      [=](const register_node& m) {
+        end_group(self, ctx);
+        return register_here(self, ctx, m);
+      },
       [=](const set_node_state& m) {
+        end_group(self, ctx);
         auto delta =
             carry_out(self, ctx, catalog::set_state(self->state.view, m), m.node.value, m.reason);
         return node_result(self, m.node, delta);
       },
-      [=](const create_volume& m) { return create_here(self, ctx, m); },
+      [=](const create_volume& m) {
+        end_group(self, ctx);
+        return create_here(self, ctx, m);
+      },
       [=](const follow_catalog& m) {
+        end_group(self, ctx);
         auto follower = ctx->names.find(m.follower);
         if (follower)
           caf::anon_send(follower, catalog_changed{std::make_shared<const partition_map>(
                                        self->state.view.whole())});
       },
-      [=](const show_request& ask) { return show_reply{show_catalog(self->state.view, ctx, ask)}; },
+      [=](const show_request& ask) {
+        end_group(self, ctx);
+        return show_reply{show_catalog(self->state.view, ctx, ask)};
+      },
   };
 }
 

@@ -91,7 +91,7 @@ version_synchronizer_actor::behavior_type version_synchronizer(synchronizer_self
       [=](const catalog_changed& news) {
         auto& s = self->state;
         if (!take_catalog(self, ctx, names::version_synchronizer, s.catalog, news)) return;
-        spread_news(self, ctx, s.tracker.refresh(s.catalog, ctx->config->versions));
+        spread_news(self, ctx, s.tracker.refresh(s.catalog, *news.map, ctx->config->versions));
       },
       [=](const tick& t) {
         auto& s = self->state;

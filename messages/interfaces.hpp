@@ -208,7 +208,9 @@ using recovery_coordinator_actor = caf::typed_actor<
 
 /// The only writer of the catalog; durable before it answers.
 using catalog_keeper_actor = caf::typed_actor<
+  // Those that wait in the mailbox together are made durable together.
   replies_to<change_partition>::with<partition_changed>,
+  reacts_to<tick>,
   replies_to<register_node>::with<node_changed>,
   replies_to<set_node_state>::with<node_changed>,
   // A volume's partitions with primaries and secondaries placed; whole map as the reply's document

@@ -57,4 +57,45 @@ void describe(V& v, append_ok& m) {
   v("version", m.version);
 }
 
+/// Renews the read leases of partitions whose primary is `from` and that have had no write since
+/// the receiver acknowledged the newest one. Counts for each as an empty replica.append does.
+/// Reply: lease_ok.
+struct lease_request {
+  static constexpr std::string_view wire_name = "replica.lease";
+  static constexpr size_t max_bytes = bulk_body_max;
+  node_id from;
+  bytes leases; ///< 32 bytes each: partition, epoch, newest entry's epoch and seq, little-endian
+};
+template <class V>
+void describe(V& v, lease_request& m) {
+  v("from", m.from);
+  v("leases", m.leases);
+}
+
+/// Every lease of the request is renewed but those of `refused`: for these a replica.append finds
+/// out why.
+struct lease_ok {
+  static constexpr std::string_view wire_name = "replica.lease_ok";
+  static constexpr size_t max_bytes = bulk_body_max;
+  bytes refused; ///< 8 bytes each: the partition, little-endian
+};
+template <class V>
+void describe(V& v, lease_ok& m) {
+  v("refused", m.refused);
+}
+
+struct append_ok {
+  static constexpr std::string_view wire_name = "replica.append_ok";
+  static constexpr size_t max_bytes = control_body_max;
+  partition_id partition;
+  harbinger::epoch epoch;
+  harbinger::version version; ///< newest durable entry of the receiver
+};
+template <class V>
+void describe(V& v, append_ok& m) {
+  v("partition", m.partition);
+  v("epoch", m.epoch);
+  v("version", m.version);
+}
+
 } // namespace harbinger

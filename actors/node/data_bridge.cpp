@@ -39,7 +39,8 @@ void bridge_incoming(const context_ptr& ctx, data_bridge_state& state, net::inco
   }
   auto peer = in.peer;
   bool delivered = false;
-  if (type.starts_with("client.") || type == append_request::wire_name)
+  if (type.starts_with("client.") || type == append_request::wire_name
+      || type == lease_request::wire_name)
     delivered = tell_from_outside<replica_server_actor>(
         ctx, names::replica_server, data_request{in.socket, peer, std::move(in.message)});
   else if (type.starts_with("snapshot.") || type.starts_with("delta."))

@@ -4,6 +4,7 @@
 
 #include "actors/names.hpp"
 #include "actors/node/resources.hpp"
+#include "replica/report_pace.hpp"
 
 namespace harbinger {
 namespace {
@@ -76,9 +77,11 @@ void replica_report_now(replica_self self, time_point now) {
   s.report_wanted = false;
   s.copies_seen = node.copies.changes();
   s.report_due = now + milliseconds(node.report_ms.load());
-  tell<node_link_actor>(self, s.ctx, names::node_link,
-                        replicas_now{replica_all_reports(self, now), node.store->used_bytes(),
-                                     node.store->conflict_count()});
+  auto reports = replica_all_reports(self, now);
+  s.news_due = now + report_pause(reports.size());
+  tell<node_link_actor>(
+      self, s.ctx, names::node_link,
+      replicas_now{std::move(reports), node.store->used_bytes(), node.store->conflict_count()});
 }
 
 show_reply replica_show(replica_self self) {

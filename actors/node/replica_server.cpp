@@ -84,6 +84,12 @@ void replica_do(replica_self self, rep::send_append& a) {
       peer_request{a.to.endpoint, wire::make_frame(a.request, a.message), names::replica_server});
 }
 
+void replica_do(replica_self self, rep::send_lease& a) {
+  tell<data_bridge_actor>(
+      self, self->state.ctx, names::data_bridge,
+      peer_request{a.to.endpoint, wire::make_frame(a.request, a.message), names::replica_server});
+}
+
 void replica_do(replica_self self, rep::answer_append& a) {
   replica_answer_data(self, a.to, a.answer);
 }
@@ -140,6 +146,12 @@ void replica_request(replica_self self, const data_request& request) {
   replica_server_state::data_asker asker{request.socket, request.peer, m.id};
   auto refuse = [&](const error& e) { replica_reply(self, asker, wire::make_error(m.id, e)); };
   if (auto answer = replica_read(self, m)) return replica_reply(self, asker, std::move(*answer));
+  if (m.type == lease_request::wire_name) {
+    auto ask = wire::decode<lease_request>(m.body);
+    if (!ask) return refuse(ask.error());
+    return replica_reply(self, asker,
+                         replica_frame(m.id, s.host->lease(*ask, self->clock().now())));
+  }
   if (s.askers.size() >= replica_askers_max)
     return refuse({errc::overloaded, "too many requests under way"});
   if (m.type == put_request::wire_name) {
@@ -156,6 +168,16 @@ void replica_request(replica_self self, const data_request& request) {
   } else {
     refuse({errc::unsupported, m.type});
   }
+}
+
+/// To an append or to leases: their ids differ, so that an error finds whom it is for.
+void replica_answered(replica_self self, const wire::frame& m) {
+  auto& host = *self->state.host;
+  auto now = self->clock().now();
+  if (m.type != append_ok::wire_name)
+    replica_carry(self, host.lease_answered(m.id, wire::read_frame<lease_ok>(m), now));
+  if (m.type != lease_ok::wire_name)
+    replica_carry(self, host.append_answered(m.id, wire::read_frame<append_ok>(m), now));
 }
 
 template <class Command>
@@ -213,7 +235,8 @@ void replica_tick(replica_self self) {
   replica_outcomes(self); // a poke may have been lost while this actor was not in the directory
   replica_carry(self, s.host->tick(now));
   bool due = now >= s.report_due;
-  bool news = s.report_wanted || s.copies_seen != s.ctx->node->copies.changes();
+  bool news =
+      now >= s.news_due && (s.report_wanted || s.copies_seen != s.ctx->node->copies.changes());
   if (due || news) replica_report_now(self, now); // many changes at once are one report
   if (due) {
     auto& node = *s.ctx->node;
@@ -248,11 +271,7 @@ replica_server_actor::behavior_type replica_server(replica_self self, context_pt
   self->send(self, tick{s.round});
   return {
       [=](const data_request& request) { replica_request(self, request); },
-      [=](const peer_reply& reply) {
-        auto answer = wire::read_frame<append_ok>(reply.message);
-        replica_carry(
-            self, self->state.host->append_answered(reply.message.id, answer, self->clock().now()));
-      },
+      [=](const peer_reply& reply) { replica_answered(self, reply.message); },
       [=](const centre_command& command) { replica_command(self, command.message); },
       [=](const replica_unsound& m) {
         replica_carry(self, self->state.host->give_up(m.partition, m.why,

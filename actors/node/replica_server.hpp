@@ -34,6 +34,7 @@ struct replica_server_state {
   replication::token last_token = 0;
   uint64_t round = 0;
   time_point report_due;
+  time_point news_due{}; ///< news goes no sooner
   bool report_wanted = false;
   uint64_t copies_seen = 0; ///< copy_table::changes() in the last report
   /// Last: ended first, it calls into nothing of the above.

@@ -125,6 +125,11 @@ result<catalog_view> catalog_store::load() const {
 
 result<void> catalog_store::commit(const partition_map& delta, const std::string& subject,
                                    const std::string& why) {
+  return commit(delta, {{delta.revision, subject, why}});
+}
+
+result<void> catalog_store::commit(const partition_map& delta,
+                                   const std::vector<catalog::change_note>& notes) {
   auto head = impl_->head;
   head.revision = delta.revision.value;
   rocksdb::WriteBatch batch;
@@ -132,17 +137,19 @@ result<void> catalog_store::commit(const partition_map& delta, const std::string
   for (auto& row : delta.volumes) batch.Put(key_of(row), wire::encode(row));
   for (auto& row : delta.partitions) batch.Put(key_of(row), wire::encode(row));
   event line;
-  line.id = ++head.journal;
   line.time = unix_ms{
       std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch())
           .count()};
   line.kind = "catalog_change";
-  line.subject = subject;
-  line.text = why;
-  line.fields["revision"] = std::to_string(delta.revision.value);
   line.fields["term"] = std::to_string(head.term);
-  batch.Put("j" + big_endian(line.id), wire::encode(line));
-  if (line.id > journal_max) batch.Delete("j" + big_endian(line.id - journal_max));
+  for (auto& note : notes) {
+    line.id = ++head.journal;
+    line.subject = note.subject;
+    line.text = note.why;
+    line.fields["revision"] = std::to_string(note.revision.value);
+    batch.Put("j" + big_endian(line.id), wire::encode(line));
+    if (line.id > journal_max) batch.Delete("j" + big_endian(line.id - journal_max));
+  }
   batch.Put(meta_key, head.encode());
   rocksdb::WriteOptions synced;
   synced.sync = true;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "catalog/catalog_view.hpp"
+#include "catalog/change_group.hpp"
 #include "core/result.hpp"
 #include "messages/events.hpp"
 
@@ -34,6 +35,8 @@ public:
   /// `why` is the reason, `subject` the row's name. no_space or io: nothing is stored.
   result<void> commit(const partition_map& delta, const std::string& subject,
                       const std::string& why);
+  /// The same for a group of changes, with a line of the journal for each: one synced write.
+  result<void> commit(const partition_map& delta, const std::vector<catalog::change_note>& notes);
   /// The newest changes, newest first: event.kind "catalog_change", id the journal's number.
   result<std::vector<event>> journal(size_t limit) const;
 

@@ -12,6 +12,7 @@ catalog_view::outcome catalog_view::apply(const partition_map& map) {
     volumes_.clear();
     partitions_.clear();
     by_node_.clear();
+    primaries_.clear();
   } else {
     if (!ready_ || map.term > term_) return outcome::need_whole;
     if (map.term < term_ || map.revision <= revision_) return outcome::unchanged;
@@ -48,6 +49,11 @@ const std::set<partition_id>& catalog_view::partitions_of(const node_id& id) con
   static const std::set<partition_id> none;
   auto it = by_node_.find(id);
   return it == by_node_.end() ? none : it->second;
+}
+
+size_t catalog_view::primaries_of(const node_id& id) const {
+  auto it = primaries_.find(id);
+  return it == primaries_.end() ? 0 : it->second;
 }
 
 node_address catalog_view::address_of(const node_id& id) const {
@@ -108,6 +114,7 @@ void catalog_view::index(const partition_row& row, bool present) {
     }
   };
   mark(row.primary);
+  if (!row.primary.value.empty()) present ? ++primaries_[row.primary] : --primaries_[row.primary];
   for (auto& id : row.sync_set) mark(id);
   for (auto& id : row.joiners) mark(id);
   for (auto& copy : row.copies) mark(copy.node);

@@ -46,6 +46,9 @@ public:
   /// so O(log n) to get.
   const std::set<partition_id>& partitions_of(const node_id& id) const;
 
+  /// Of how many partitions the row names it as primary. Kept up to date.
+  size_t primaries_of(const node_id& id) const;
+
   /// Name and data endpoint; an unknown node has an empty endpoint.
   node_address address_of(const node_id& id) const;
   /// In the sync set, a joiner or a copy.
@@ -69,6 +72,7 @@ private:
   std::map<std::string, volume_row> volumes_;
   std::map<partition_id, partition_row> partitions_;
   std::map<node_id, std::set<partition_id>> by_node_;
+  std::map<node_id, size_t> primaries_;
 };
 
 } // namespace harbinger

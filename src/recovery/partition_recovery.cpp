@@ -144,16 +144,10 @@ failover::verdict failover::judge(const partition_row& row, const surroundings& 
 }
 
 failover::promotion failover::decide(const partition_row& row, const surroundings& around) const {
-  auto primaries_of = [&](const node_id& id) {
-    size_t n = 0;
-    for (auto partition : around.view.partitions_of(id))
-      n += around.view.partition(partition)->primary == id;
-    return n;
-  };
   const std::pair<const node_id, answer>* best = nullptr;
   auto rank = [&](const std::pair<const node_id, answer>& a) {
     return std::tuple(unopened(row) && a.first != row.primary, around.in_zones.count(a.first) > 0,
-                      primaries_of(a.first), a.first);
+                      around.view.primaries_of(a.first), a.first);
   };
   for (auto& a : answers_) {
     if (!valid(a.first, around)) continue;

@@ -123,9 +123,11 @@ actions recovery_desk::step(const begin_drill& what, time_point now) {
 
 actions recovery_desk::step(const look&, time_point now) {
   actions out;
+  sweep(now);
+  dirty_.merge(later_);
+  later_.clear();
   if (now >= next_sweep_) {
     next_sweep_ = now + milliseconds(sweep_ms);
-    for (auto& [id, row] : view_.partitions()) dirty_.insert(id);
     judge_escalation(now, out);
     drop_strays(now, out);
     outages_.tidy();
@@ -227,6 +229,7 @@ actions recovery_desk::step(const swap_ended& ended, time_point now) {
     auto held = view_.partition(id);
     if (!held || held->revision <= ended.row->revision) view_.put(*ended.row);
     announce_promotion(*ended.row, w, now, out);
+    note_change(id, w);
   } else {
     w.promotion.reset();
     // A conflict means that a newer row is on its way to us; anything else is worth a pause.

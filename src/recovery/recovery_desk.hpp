@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <variant>
 #include <vector>
 
@@ -94,8 +95,8 @@ class recovery_desk {
 public:
   static constexpr size_t operations_max =
       4096; ///< commands and swaps under way; more wait for the next look
-  static constexpr uint32_t sweep_ms =
-      1000; ///< all partitions are compared so often, whatever was reported
+  static constexpr uint32_t sweep_ms = 1000; ///< all partitions are compared so often, whatever was
+                                             ///< reported; each look takes its share
   static constexpr uint32_t stray_patience_ms =
       3000; ///< before a replica that no row mentions is dropped
   static constexpr uint32_t join_poll_ms = 100; ///< a primary with joiners is asked so often
@@ -198,6 +199,13 @@ private:
 
   // recovery_steps.cpp, escalation_steps.cpp
   void work_off(time_point now, actions& out);
+  void settle_at(partition_id id, const partition_row& row, work& w, time_point now, actions& out);
+  void begin_next(time_point now, actions& out);
+  void note_change(partition_id id, const work& w);
+  std::tuple<size_t, double, partition_id> urgency(const partition_row& row) const;
+  void wait_in_line(const partition_row& row);
+  void leave_line(partition_id id);
+  void sweep(time_point now);
   bool settle(const partition_row& row, work& w, time_point now, actions& out);
   bool change_primary(const partition_row& row, work& w, time_point now, actions& out);
   void propose_promotion(const partition_row& row, work& w, time_point now, actions& out);
@@ -232,7 +240,12 @@ private:
   bool said_limit_ = false;               ///< an alert stands: the budget of escalations is used up
   std::map<node_id, uint64_t> conflicts_; ///< last told size of each node's conflict journal
   std::map<partition_id, work> work_;
-  std::set<partition_id> dirty_;
+  std::set<partition_id> dirty_;    ///< something happened: looked at in this step
+  std::set<partition_id> later_;    ///< not at rest: looked at again with the next look
+  std::set<partition_id> changing_; ///< change their primary, and are not stuck
+  /// Must change their primary once there is room, most urgent first; and where each stands.
+  std::set<std::tuple<size_t, double, partition_id>> line_;
+  std::map<partition_id, std::tuple<size_t, double, partition_id>> in_line_;
   std::map<std::pair<node_id, partition_id>, stray> strays_;
   std::map<uint64_t, operation> operations_;
   outage_log outages_;
@@ -242,6 +255,8 @@ private:
   std::map<partition_id, rebuild> rebuilds_;
   uint64_t next_op_ = 1;
   time_point next_sweep_{};
+  time_point swept_at_{};
+  partition_id swept_to_; ///< the next look's share of the sweep begins behind it
   bool need_whole_ = false;
 };
 

@@ -43,43 +43,86 @@ std::optional<std::string> recovery_desk::cause_for(const partition_row& row, co
   return std::nullopt;
 }
 
-/// Partitions that must change their primary go first, those with the fewest living members and the
-/// most writes in front.
+/// Every partition is compared once in sweep_ms; a look takes the share that its time allows.
+void recovery_desk::sweep(time_point now) {
+  auto& all = view_.partitions();
+  auto share = swept_at_ == time_point{} ? 1.0 : to_ms(now - swept_at_) / sweep_ms;
+  swept_at_ = now;
+  auto count = static_cast<size_t>(std::ceil(static_cast<double>(all.size()) * share));
+  auto it = all.upper_bound(swept_to_);
+  for (count = std::min(count, all.size()); count > 0; --count) {
+    if (it == all.end()) it = all.begin();
+    swept_to_ = it->first;
+    dirty_.insert((it++)->first);
+  }
+}
+
+void recovery_desk::note_change(partition_id id, const work& w) {
+  if (w.change && !w.stuck)
+    changing_.insert(id);
+  else
+    changing_.erase(id);
+}
+
+/// The fewest living members first, then the most writes.
+std::tuple<size_t, double, partition_id> recovery_desk::urgency(const partition_row& row) const {
+  double writes = 0;
+  for (auto& node : row.sync_set)
+    if (auto entry = book_.find(node, book_.life(node), row.id))
+      writes = std::max(writes, entry->report.writes_per_s);
+  size_t living = 0;
+  for (auto& id : row.sync_set) {
+    auto node = view_.node(id);
+    living += node && node->state != node_state::dead;
+  }
+  return {living, -writes, row.id};
+}
+
+void recovery_desk::leave_line(partition_id id) {
+  auto it = in_line_.find(id);
+  if (it == in_line_.end()) return;
+  line_.erase(it->second);
+  in_line_.erase(it);
+}
+
+void recovery_desk::wait_in_line(const partition_row& row) {
+  leave_line(row.id);
+  line_.insert(in_line_[row.id] = urgency(row));
+}
+
+void recovery_desk::settle_at(partition_id id, const partition_row& row, work& w, time_point now,
+                              actions& out) {
+  if (!settle(row, w, now, out)) later_.insert(id);
+  note_change(id, w);
+}
+
+/// Looks at what has changed. A partition that must change its primary waits in line until there is
+/// room; so a step costs what happened, not what waits.
 void recovery_desk::work_off(time_point now, actions& out) {
   if (!view_.ready()) return;
-  auto here = around(now);
-  size_t changing = 0;
-  for (auto& [id, w] : work_) changing += w.change.has_value() && !w.stuck;
-  std::vector<std::tuple<size_t, double, partition_id>> urgent;
-  std::vector<partition_id> others;
-  for (auto id : dirty_) {
+  for (auto id : std::exchange(dirty_, {})) {
     auto row = view_.partition(id);
     if (!row) continue;
     auto& w = work_[id];
-    if (w.change || w.swapping || !cause_for(*row, w, now)) {
-      others.push_back(id);
+    if (!w.change && !w.swapping && cause_for(*row, w, now)) {
+      wait_in_line(*row);
       continue;
     }
-    double writes = 0;
-    for (auto& node : row->sync_set)
-      if (auto entry = book_.find(node, book_.life(node), id))
-        writes = std::max(writes, entry->report.writes_per_s);
-    urgent.emplace_back(here.live_members(*row).size(), -writes, id);
+    leave_line(id);
+    settle_at(id, *row, w, now, out);
   }
-  dirty_.clear();
-  std::sort(urgent.begin(), urgent.end());
-  for (auto& [members, writes, id] : urgent) {
-    auto& row = *view_.partition(id);
-    auto& w = work_[id];
-    if (changing >= settings_.concurrent_max && members > 0) {
-      dirty_.insert(id);
-      continue;
-    }
-    if (!settle(row, w, now, out)) dirty_.insert(id);
-    changing += w.change.has_value();
+  begin_next(now, out);
+}
+
+/// One without a living member takes no place: there is nothing to wait for but its members.
+void recovery_desk::begin_next(time_point now, actions& out) {
+  while (!line_.empty()) {
+    auto [living, writes, id] = *line_.begin();
+    if (changing_.size() >= settings_.concurrent_max && living > 0) return;
+    leave_line(id);
+    auto row = view_.partition(id);
+    if (row) settle_at(id, *row, work_[id], now, out);
   }
-  for (auto id : others)
-    if (!settle(*view_.partition(id), work_[id], now, out)) dirty_.insert(id);
 }
 
 /// One step for one partition. True: nothing is left to do until something happens.

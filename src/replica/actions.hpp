@@ -49,6 +49,12 @@ struct send_append {
   node_address to;
   append_request message;
 };
+/// Send to a node; its reply, if any, is event `lease_answered` with the same request id.
+struct send_lease {
+  uint64_t request = 0;
+  node_address to;
+  lease_request message;
+};
 struct answer_append {
   token to = 0;
   result<append_ok> answer;
@@ -75,8 +81,8 @@ struct notice {
 };
 
 using action =
-    std::variant<write_store, drop_store, rewind_store, read_log, send_append, answer_append,
-                 answer_put, answer_report, answer_drop, report_now, notice>;
+    std::variant<write_store, drop_store, rewind_store, read_log, send_append, send_lease,
+                 answer_append, answer_put, answer_report, answer_drop, report_now, notice>;
 using actions = std::vector<action>;
 
 struct limits {

@@ -17,6 +17,7 @@
 #include <optional>
 
 #include "replica/actions.hpp"
+#include "replica/lease_list.hpp"
 #include "replica/proposal_memory.hpp"
 #include "store/store_written.hpp"
 
@@ -30,6 +31,12 @@ struct shared {
   uint64_t last_id = 0;                           ///< requests and writes are numbered from here
   std::map<uint64_t, partition_id> requests = {}; ///< appends without an answer
   std::map<uint64_t, partition_id> writes = {};   ///< writes and drops under way
+  /// Leases of idle partitions that are to be renewed with the next tick, by member.
+  struct due_leases {
+    node_address to;
+    std::vector<lease_item> items;
+  };
+  std::map<node_id, due_leases> leases = {};
 };
 
 class replica {
@@ -48,7 +55,14 @@ public:
   // --- member ---
   void append(token from, const append_request& request, time_point now, actions& out);
 
+  /// Whether the primary's lease is renewed: it has nothing that is not durable here. Else an
+  /// append tells what is wrong.
+  bool renew(const lease_item& item, time_point now);
+
   // --- answers ---
+  /// What a member said to a lease that was sent at `sent_at`.
+  void lease_answered(const node_id& member, const lease_item& item, time_point sent_at,
+                      bool renewed);
   void append_answered(uint64_t request, const result<append_ok>& answer, time_point now,
                        actions& out);
   void log_read(const node_id& member, version after, result<std::vector<log_entry>> entries,
@@ -142,6 +156,7 @@ private:
   void committed(const std::vector<entry_outcome>& outcomes, time_point now, actions& out);
   void note_first(double& ms, time_point now) const;
   void quiet(member& m);
+  bool idle(const member& m) const;
   void acknowledged(member& m, const outstanding& sent, version durable, actions& out);
   void refused(const node_id& id, member& m, const error& why, time_point now, actions& out);
   void fence(std::string why, actions& out);

@@ -1,6 +1,7 @@
 #include "replica/replica_host.hpp"
 
 #include <algorithm>
+#include <set>
 
 namespace harbinger::replication {
 
@@ -233,6 +234,48 @@ actions replica_host::rewound(uint64_t id, const result<store_rewound>& outcome,
 actions replica_host::tick(time_point now) {
   actions out;
   for (auto& [id, r] : replicas_) r->tick(now, out);
+  send_leases(now, out);
+  return out;
+}
+
+void replica_host::send_leases(time_point now, actions& out) {
+  std::erase_if(leases_,
+                [&](const auto& l) { return now - l.second.at >= common_.bounds.append_timeout; });
+  for (auto& [node, due] : std::exchange(common_.leases, {}))
+    for (size_t from = 0; from < due.items.size(); from += lease_items_max) {
+      auto begin = due.items.begin() + static_cast<std::ptrdiff_t>(from);
+      auto count = std::min(lease_items_max, due.items.size() - from);
+      std::vector<lease_item> items(begin, begin + static_cast<std::ptrdiff_t>(count));
+      auto id = ++common_.last_id;
+      out.push_back(send_lease{id, due.to, {common_.self, pack(items)}});
+      leases_.emplace(id, sent_leases{node, now, std::move(items)});
+    }
+}
+
+result<lease_ok> replica_host::lease(const lease_request& request, time_point now) {
+  auto items = unpack_leases(request.leases.data);
+  if (!items) return tl::unexpected<error>(items.error());
+  std::vector<partition_id> refused;
+  for (const auto& item : *items) {
+    auto it = replicas_.find(item.partition);
+    if (it == replicas_.end() || busy(item.partition) || !it->second->renew(item, now))
+      refused.push_back(item.partition);
+  }
+  return lease_ok{pack(refused)};
+}
+
+actions replica_host::lease_answered(uint64_t request, const result<lease_ok>& answer, time_point) {
+  actions out;
+  auto node = leases_.extract(request);
+  if (node.empty()) return out;
+  auto& sent = node.mapped();
+  auto refused = answer ? unpack_partitions(answer->refused.data)
+                        : result<std::vector<partition_id>>(tl::unexpected(answer.error()));
+  std::set<partition_id> open;
+  if (refused) open.insert(refused->begin(), refused->end());
+  for (const auto& item : sent.items)
+    if (auto it = replicas_.find(item.partition); it != replicas_.end())
+      it->second->lease_answered(sent.to, item, sent.at, refused && !open.contains(item.partition));
   return out;
 }
 

@@ -32,6 +32,9 @@ public:
   actions put(token from, put_request request, time_point now);
   actions append(token from, const append_request& request, const stored& head, time_point now);
   actions append_answered(uint64_t request, const result<append_ok>& answer, time_point now);
+  /// Renews what can be renewed of a primary's leases.
+  result<lease_ok> lease(const lease_request& request, time_point now);
+  actions lease_answered(uint64_t request, const result<lease_ok>& answer, time_point now);
   actions log_read(partition_id partition, const node_id& member, version after,
                    result<std::vector<log_entry>> entries, time_point now);
   actions written(uint64_t id, const result<store_written>& answer, time_point now);
@@ -64,11 +67,19 @@ private:
     partition_id partition;
     token from = 0;
   };
+  struct sent_leases {
+    node_id to;
+    time_point at;
+    std::vector<lease_item> items;
+  };
+  void send_leases(time_point now, actions& out);
   bool busy(partition_id partition) const;
   replica* get(partition_id partition, const stored& head, time_point now);
 
   shared common_;
   std::map<partition_id, std::unique_ptr<replica>> replicas_;
+  std::map<uint64_t, sent_leases> leases_; ///< without an answer; after append_timeout they count
+                                           ///< for nothing
   std::map<uint64_t, pending_task> drops_, rewinds_; ///< nothing else is done with these partitions
 };
 

@@ -59,6 +59,17 @@ void replica::append(token from, const append_request& request, time_point now, 
   accept(from, request, std::move(fresh), out);
 }
 
+bool replica::renew(const lease_item& item, time_point now) {
+  bool same_epoch = item.epoch == epoch_ && head_.epoch == epoch_;
+  bool member = role_ == replica_role::secondary && head_.role == role_ && failure_.empty();
+  bool complete =
+      exists_ && head_.state != replica_state::copying && head_.state != replica_state::failed;
+  if (!same_epoch || !member || !complete) return false;
+  if (handed_ != item.newest || head_.version != item.newest) return false;
+  last_append_ = now;
+  return true;
+}
+
 void replica::accept(token from, const append_request& request, std::vector<log_entry> fresh,
                      actions& out) {
   auto known = request.entries.empty() ? request.previous.seq

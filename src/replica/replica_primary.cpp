@@ -196,8 +196,30 @@ void replica::pump_member(const node_id& id, member& m, time_point now, actions&
     send(m, previous, std::move(entries), now, out);
   }
   bool news = m.told < head_.committed && now - m.last_sent >= common_.bounds.lease / 12;
-  if (m.open.empty() && !m.reading && (news || now - m.last_sent >= common_.bounds.lease / 3))
-    send(m, m.sent, {}, now, out);
+  if (!m.open.empty() || m.reading) return;
+  if (!news && now - m.last_sent < common_.bounds.lease / 3) return;
+  if (!idle(m)) return send(m, m.sent, {}, now, out);
+  auto& due = common_.leases[id];
+  due.to = m.address;
+  due.items.push_back({head_.partition, epoch_, tail()});
+  m.last_sent = now;
+}
+
+/// It has everything and knows it; only its lease has to be renewed.
+bool replica::idle(const member& m) const {
+  return !m.joiner && m.answered && !m.trouble && m.acked == tail() && m.told == head_.committed;
+}
+
+void replica::lease_answered(const node_id& id, const lease_item& item, time_point sent_at,
+                             bool renewed) {
+  bool in_force = role_ == replica_role::primary && !fenced_ && epoch_ == item.epoch;
+  auto it = members_.find(id);
+  if (!in_force || it == members_.end() || it->second.joiner) return;
+  auto& m = it->second;
+  if (!renewed)
+    m.last_sent = {}; // an append asks what it is
+  else if (m.answered)
+    m.lease_from = std::max(m.lease_from, sent_at);
 }
 
 void replica::send(member& m, version previous, std::vector<log_entry> entries, time_point now,

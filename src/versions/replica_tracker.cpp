@@ -134,13 +134,21 @@ replica_tracker::outcome replica_tracker::report(const node_id& node, incarnatio
 }
 
 replica_tracker::outcome replica_tracker::refresh(const catalog_view& catalog,
+                                                  const partition_map& news,
                                                   const version_settings& rules) {
   outcome out;
-  std::erase_if(replicas_, [&](const auto& rows) { return !catalog.partition(rows.first); });
-  std::erase_if(lives_, [&](const auto& life) { return !catalog.node(life.first); });
-  std::vector<partition_id> known;
-  for (const auto& [partition, rows] : replicas_) known.push_back(partition);
-  for (auto partition : known) judge(partition, catalog, rules, out);
+  std::set<partition_id> concerned;
+  if (news.whole) { // rows are removed by nothing else
+    std::erase_if(replicas_, [&](const auto& rows) { return !catalog.partition(rows.first); });
+    std::erase_if(lives_, [&](const auto& life) { return !catalog.node(life.first); });
+    for (const auto& [partition, rows] : replicas_) concerned.insert(partition);
+  }
+  for (const auto& row : news.partitions) concerned.insert(row.id);
+  for (const auto& node : news.nodes) {
+    const auto& held = catalog.partitions_of(node.id);
+    concerned.insert(held.begin(), held.end());
+  }
+  for (auto partition : concerned) judge(partition, catalog, rules, out);
   return out;
 }
 

@@ -39,8 +39,10 @@ public:
   /// A report, or the replicas in a hello.
   outcome report(const node_id& node, incarnation life, const std::vector<replica_report>& replicas,
                  const catalog_view& catalog, const version_settings& rules, time_point now);
-  /// The catalog changed: primaries may be others now.
-  outcome refresh(const catalog_view& catalog, const version_settings& rules);
+  /// The catalog changed, by `news`, which is in it already: primaries may be others now. Costs
+  /// what changed; everything after a whole map.
+  outcome refresh(const catalog_view& catalog, const partition_map& news,
+                  const version_settings& rules);
 
   /// All statuses, by partition, then node.
   std::vector<replica_status> all() const;

@@ -183,6 +183,20 @@ struct world {
                carry(target, target.host->append(id, message, target.store.head, now));
              });
   }
+  void handle(sim_node& n, send_lease& a) {
+    auto life = n.life;
+    transmit(n.id, a.to.node,
+             [this, from = n.id, life, to = a.to.node, request = a.request, message = a.message] {
+               auto& target = node(to);
+               if (!target.up) return;
+               auto answer = target.host->lease(message, now);
+               transmit(to, from, [this, from, life, request, answer] {
+                 auto& back = node(from);
+                 if (back.up && back.life == life)
+                   carry(back, back.host->lease_answered(request, answer, now));
+               });
+             });
+  }
   struct asker {
     node_id from;
     uint64_t life;

@@ -228,7 +228,7 @@ private:
       break;
     case role::recovery: recovery_->catalog(map); break;
     case role::versions:
-      if (take(tracker_->view)) spread(tracker_->tracker.refresh(tracker_->view, rules()));
+      if (take(tracker_->view)) spread(tracker_->tracker.refresh(tracker_->view, map, rules()));
       break;
     case role::board: board_->dirty |= take(board_->view); break;
     case role::placing: take(placing_->view); break;

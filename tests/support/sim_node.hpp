@@ -115,6 +115,12 @@ public:
   void append_answered(uint64_t request, const result<append_ok>& m) {
     if (replicas_) replicas_->append_answered(request, m);
   }
+  void lease(const lease_request& m, const answer<lease_ok>& to) {
+    if (replicas_) to(replicas_->lease(m));
+  }
+  void lease_answered(uint64_t request, const result<lease_ok>& m) {
+    if (replicas_) replicas_->lease_answered(request, m);
+  }
   void copied(partition_id partition, const copy_reply& m) {
     if (receiver_) receiver_->reply(partition, m);
   }
@@ -173,6 +179,7 @@ private:
     replicas_ = std::make_unique<replica_server>(all_, *this, id_, disk_, *memory_, *copies_);
     replicas_->slow_disk = slow_disk_;
     replicas_->send_append = [this](const replication::send_append& a) { send_append(a); };
+    replicas_->send_lease = [this](const replication::send_lease& a) { send_lease(a); };
     replicas_->report = [this](std::vector<replica_report> all) {
       if (!link_) return;
       for (auto& m : link_->replicas(std::move(all), disk_->used_bytes(), disk_->conflict_count()))
@@ -212,6 +219,17 @@ private:
       peer.append(a.message, [this, &peer, from, request = a.request](const auto& answer) {
         peer.send_back(*this, from,
                        [request, answer](node& n) { n.append_answered(request, answer); });
+      });
+    });
+  }
+  void send_lease(const replication::send_lease& a) {
+    auto found = all_.nodes.find(a.to.endpoint);
+    if (found == all_.nodes.end()) return;
+    auto& peer = *found->second;
+    all_.net.send(*this, peer, [this, &peer, a, from = life] {
+      peer.lease(a.message, [this, &peer, from, request = a.request](const auto& answer) {
+        peer.send_back(*this, from,
+                       [request, answer](node& n) { n.lease_answered(request, answer); });
       });
     });
   }

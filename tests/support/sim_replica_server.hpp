@@ -44,6 +44,7 @@ public:
 
   // --- wired by the node ---
   append_sender send_append;
+  std::function<void(const replication::send_lease&)> send_lease;
   std::function<void(std::vector<replica_report>)> report;
   double slow_disk = 0.0; ///< share of groups that take long to sync
 
@@ -62,6 +63,11 @@ public:
   }
   void append_answered(uint64_t request, const result<append_ok>& answer) {
     carry(host_->append_answered(request, answer, now()));
+  }
+
+  result<lease_ok> lease(const lease_request& request) { return host_->lease(request, now()); }
+  void lease_answered(uint64_t request, const result<lease_ok>& answer) {
+    carry(host_->lease_answered(request, answer, now()));
   }
 
   // --- commands ---
@@ -202,6 +208,7 @@ private:
     carry(host_->log_read(a.partition, a.member, a.after, std::move(entries), now()));
   }
   void act(replication::send_append& a) { send_append(a); }
+  void act(replication::send_lease& a) { send_lease(a); }
   void act(replication::answer_append& a) { tell(appends_, a.to, a.answer); }
   void act(replication::answer_put& a) {
     auto asked = puts_.extract(a.to);

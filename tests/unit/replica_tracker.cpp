@@ -141,7 +141,7 @@ BOOST_FIXTURE_TEST_CASE(readiness_survives_the_death_of_the_primary, three_nodes
   auto n1 = *catalog.node(node_id{"n1"});
   n1.state = node_state::dead;
   catalog.put(n1);
-  tracker.refresh(catalog, rules);
+  tracker.refresh(catalog, catalog.whole(), rules);
   hear("n5", {replica(replica_role::copy, 10, 42, replica_state::detached)});
   BOOST_TEST(status("n5").caught_up);
   BOOST_TEST(!tracker.batches_behind(status("n5"), catalog).has_value());

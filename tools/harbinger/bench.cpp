@@ -27,7 +27,8 @@ struct bench {
   bool usual;         ///< measured when no names are given
   bool prints_itself; ///< its rows are not printed here
 };
-constexpr std::array<bench, 6> benches{{
+constexpr std::array<bench, 7> benches{{
+    {"failover", bench_failover, true, false},
     {"ingest", bench_ingest, true, false},
     {"prefetch", bench_prefetch, true, false},
     {"recovery", bench_recovery, true, false},
@@ -59,6 +60,10 @@ json to_json(const bench_row& r) {
 }
 
 void print(const bench_row& r) {
+  if (!r.skipped.empty()) {
+    std::printf("%-9s %-34s skipped: %s\n", r.name.c_str(), r.metric.c_str(), r.skipped.c_str());
+    return;
+  }
   std::printf("%-9s %-34s %12.4g %-10s %-38s %12.4g  ratio %6.2f  target %5.2f  runs %llu  "
               "%.4g..%.4g",
               r.name.c_str(), r.metric.c_str(), r.value, r.unit.c_str(), r.opponent.c_str(),
@@ -99,14 +104,23 @@ int run_bench(int argc, char** argv) {
   std::string json_file;
   auto kinds = predict::scorer_kinds();
   CLI::App app{"Measure each thing beside its opponent", "harbinger bench"};
-  app.add_option("names", names,
-                 "ingest, prefetch, recovery, scoring, training, histories; default: all but "
-                 "histories, which needs --data")
+  app.add_option(
+         "names", names,
+         "failover, ingest, prefetch, recovery, scoring, training, histories; default: all but "
+         "histories, which needs --data")
       ->check(CLI::IsMember(names_of(false)));
   app.add_option("--json", json_file, "write the rows to this file");
   app.add_option("--runs", options.runs, "of each; histories are judged once")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
+  app.add_option("--partitions", options.partitions,
+                 "of failover: so many have a replica on the node that dies")
+      ->check(CLI::Range(2, 10'900))
+      ->capture_default_str();
+  app.add_option("--part", options.part, "of failover: only this")
+      ->check(CLI::IsMember({"promotion", "fleet"}));
+  app.add_flag("--large", options.large,
+               "of failover: promotion of a partition of 10 GiB, too (80 GiB of disk)");
   app.add_option("--data", options.data,
                  "of histories: directory with pdm, prevent_redis, backblaze_hds, lanl, or some of "
                  "them, and the CSV tables of config/histories in each")

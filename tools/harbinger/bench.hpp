@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,6 +39,9 @@ struct bench_options {
   uint32_t runs = 5;
   std::string data;                                      ///< of bench_histories
   std::vector<std::string> models{"forest", "boosting"}; ///< of bench_histories
+  uint32_t partitions = 10'000; ///< of bench_failover: on the node that dies
+  std::string part;             ///< of bench_failover: "promotion" or "fleet"; empty: both
+  bool large = false;           ///< of bench_failover: a partition of 10 GiB, too
   std::function<void(const std::string&)> say;
 };
 using bench_rows = std::vector<bench_row>;
@@ -48,6 +52,9 @@ result<bench_rows> bench_ingest(const bench_options& options);
 /// Bytes a second of a partition's copy from store to store over loopback, against the slower of
 /// raw disk and raw socket; and what a throttled copy costs the writes beside it.
 result<bench_rows> bench_prefetch(const bench_options& options);
+/// Failover on real processes: one partition's promotion at sizes from 1 MiB up, and a node with
+/// thousands of partitions.
+result<bench_rows> bench_failover(const bench_options& options);
 /// Recovery of a dead node's partitions on real processes: from copies, by checkpoint + tail, by
 /// full rebuild.
 result<bench_rows> bench_recovery(const bench_options& options);
