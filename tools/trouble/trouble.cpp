@@ -137,6 +137,7 @@ bool cut_off(int descriptor) {
     return end_of(descriptor, generic, &size) == 0 && cut_port(generic);
   };
   if (!concerned(&::getsockname) && !concerned(&::getpeername)) return false;
+  ::shutdown(descriptor, SHUT_RDWR); // both ends notice, as they do when a connection is reset
   errno = ECONNRESET;
   return true;
 }
