@@ -84,18 +84,4 @@ void describe(V& v, lease_ok& m) {
   v("refused", m.refused);
 }
 
-struct append_ok {
-  static constexpr std::string_view wire_name = "replica.append_ok";
-  static constexpr size_t max_bytes = control_body_max;
-  partition_id partition;
-  harbinger::epoch epoch;
-  harbinger::version version; ///< newest durable entry of the receiver
-};
-template <class V>
-void describe(V& v, append_ok& m) {
-  v("partition", m.partition);
-  v("epoch", m.epoch);
-  v("version", m.version);
-}
-
 } // namespace harbinger

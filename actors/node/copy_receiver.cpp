@@ -5,6 +5,7 @@
 
 #include "actors/names.hpp"
 #include "actors/node/resources.hpp"
+#include "core/crash_points.hpp"
 #include "store/mass_restore.hpp"
 #include "wire/codec.hpp"
 
@@ -129,17 +130,25 @@ void receiver_start_restores(receiver_self self) {
 std::optional<result<void>> receiver_store(receiver_self self, partition_id partition,
                                            const copy_pull& pull, const copy_action& action) {
   auto& store = *self->state.ctx->node->store;
-  if (const auto* a = std::get_if<finish_copy>(&action))
-    return receiver_void(store.finish_copy(partition, pull.copy(), a->version,
-                                           digest::from_sums(a->digest), a->history,
-                                           replica_state::following));
-  if (const auto* a = std::get_if<apply_deltas>(&action))
-    return receiver_apply(store, partition, *a);
+  if (const auto* a = std::get_if<finish_copy>(&action)) {
+    auto finished =
+        store.finish_copy(partition, pull.copy(), a->version, digest::from_sums(a->digest),
+                          a->history, replica_state::following);
+    reach(crash_point::copy_ready);
+    return receiver_void(finished);
+  }
+  if (const auto* a = std::get_if<apply_deltas>(&action)) {
+    auto applied = receiver_apply(store, partition, *a);
+    reach(crash_point::deltas_applied);
+    return applied;
+  }
   result<void> done;
   if (const auto* a = std::get_if<begin_copy>(&action))
     done = receiver_begin(store, partition, pull.copy(), *a);
-  if (const auto* a = std::get_if<ingest_chunk>(&action))
+  if (const auto* a = std::get_if<ingest_chunk>(&action)) {
     done = receiver_void(store.ingest(partition, pull.copy(), a->index, a->rows.rows()));
+    reach(crash_point::chunk_stored);
+  }
   if (const auto* a = std::get_if<mark_copy>(&action)) {
     if (auto marked = receiver_mark(store, partition, pull, *a); !marked)
       spdlog::warn("copy_mark partition={} error=\"{}\"", to_string(partition),

@@ -6,6 +6,7 @@
 #include "actors/node/replica_reads.hpp"
 #include "actors/node/replica_reports.hpp"
 #include "actors/node/resources.hpp"
+#include "core/crash_points.hpp"
 #include "wire/codec.hpp"
 
 namespace harbinger {
@@ -91,10 +92,12 @@ void replica_do(replica_self self, rep::send_lease& a) {
 }
 
 void replica_do(replica_self self, rep::answer_append& a) {
+  if (a.answer) reach(crash_point::append_answer);
   replica_answer_data(self, a.to, a.answer);
 }
 
 void replica_do(replica_self self, rep::answer_put& a) {
+  if (a.answer) reach(crash_point::put_answer);
   counter(self->state.ctx, "harbinger_client_writes_total", "write batches answered",
           {{"outcome", !a.answer            ? std::string(to_string(a.answer.error().code))
                        : a.answer->repeated ? "repeated"
@@ -104,6 +107,7 @@ void replica_do(replica_self self, rep::answer_put& a) {
 }
 
 void replica_do(replica_self self, rep::answer_report& a) {
+  if (a.answer) reach(crash_point::command_answer);
   replica_answer_centre(self, a.to, [&](uint64_t id) { return replica_frame(id, a.answer); });
 }
 
@@ -181,7 +185,9 @@ void replica_answered(replica_self self, const wire::frame& m) {
 }
 
 template <class Command>
-void replica_command_as(replica_self self, const wire::frame& message, auto carry_out) {
+void replica_command_as(replica_self self, const wire::frame& message, crash_point arrived,
+                        auto carry_out) {
+  reach(arrived);
   auto command = wire::decode<Command>(message.body);
   if (!command) {
     tell<node_link_actor>(self, self->state.ctx, names::node_link,
@@ -201,19 +207,19 @@ void replica_command(replica_self self, const wire::frame& m) {
   auto stored = [&](const auto& c) { return replica_stored(self, c.partition); };
   auto damage = [&](const auto& c) { return self->state.ctx->node->damage.find(c.partition); };
   if (m.type == configure_replica::wire_name)
-    replica_command_as<configure_replica>(self, m, [&](rep::token to, const auto& c) {
+    replica_command_as<configure_replica>(self, m, crash_point::configure_command, [&](rep::token to, const auto& c) {
       return host.configure(to, c, stored(c), now, damage(c));
     });
   else if (m.type == seal_replica::wire_name)
-    replica_command_as<seal_replica>(self, m, [&](rep::token to, const auto& c) {
+    replica_command_as<seal_replica>(self, m, crash_point::seal_command, [&](rep::token to, const auto& c) {
       return host.seal(to, c, stored(c), now, damage(c));
     });
   else if (m.type == drop_replica::wire_name)
     replica_command_as<drop_replica>(
-        self, m, [&](rep::token to, const auto& c) { return host.drop(to, c, stored(c), now); });
+        self, m, crash_point::drop_command, [&](rep::token to, const auto& c) { return host.drop(to, c, stored(c), now); });
   else if (m.type == rewind_replica::wire_name)
     replica_command_as<rewind_replica>(
-        self, m, [&](rep::token to, const auto& c) { return host.rewind(to, c, stored(c), now); });
+        self, m, crash_point::rewind_command, [&](rep::token to, const auto& c) { return host.rewind(to, c, stored(c), now); });
   else
     tell<node_link_actor>(self, self->state.ctx, names::node_link,
                           send_to_centre{wire::make_error(m.id, {errc::unsupported, m.type})});

@@ -5,6 +5,7 @@
 
 #include "actors/names.hpp"
 #include "actors/node/resources.hpp"
+#include "core/crash_points.hpp"
 #include "store/delta_reader.hpp"
 #include "store/stored_rows.hpp"
 #include "wire/codec.hpp"
@@ -27,6 +28,7 @@ result<snapshot_chunk> snapshot_chunk_now(snapshot_self self, const snapshot_pul
   auto now = self->clock().now();
   auto chunk = s.source->pull(ask, now);
   if (!chunk) return chunk;
+  reach(crash_point::snapshot_chunk_read);
   ++s.chunks;
   auto& node = *s.ctx->node;
   node.yield.count(chunk->rows.data.size());
@@ -54,6 +56,7 @@ result<snapshot_opened> snapshot_open_now(snapshot_self self, const snapshot_ope
     spdlog::info("snapshot_opened partition={} snapshot={} version={} bytes={}",
                  to_string(ask.partition), opened->snapshot, to_string(opened->version),
                  opened->size_bytes);
+  reach(crash_point::snapshot_opened);
   return opened;
 }
 
@@ -71,6 +74,7 @@ std::optional<wire::frame> snapshot_deltas(snapshot_self self, uint64_t id, cons
   if (!batch) return wire::make_error(id, batch.error());
   if (*batch) {
     ++self->state.deltas;
+    reach(crash_point::deltas_read);
     return wire::make_frame(id, **batch);
   }
   if (may_wait) return std::nullopt;

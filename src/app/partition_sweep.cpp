@@ -9,7 +9,7 @@
 
 #include "app/process.hpp"
 #include "messages/catalog.hpp"
-#include "messages/data.hpp"
+#include "messages/client.hpp"
 #include "net/reactor.hpp"
 #include "net/requester.hpp"
 #include "wire/codec.hpp"

@@ -8,6 +8,7 @@
 #include <rocksdb/write_batch.h>
 
 #include "catalog/database_log.hpp"
+#include "core/crash_points.hpp"
 #include "wire/codec.hpp"
 
 namespace harbinger {
@@ -89,6 +90,7 @@ result<std::shared_ptr<catalog_store>> catalog_store::open(const std::string& di
     return tl::unexpected<error>(failed(status, directory));
   }
   ++state->head.term;
+  reach(crash_point::catalog_term_begun);
   rocksdb::WriteOptions synced;
   synced.sync = true;
   status = db->Put(synced, meta_key, state->head.encode());
@@ -153,7 +155,9 @@ result<void> catalog_store::commit(const partition_map& delta,
   batch.Put(meta_key, head.encode());
   rocksdb::WriteOptions synced;
   synced.sync = true;
+  reach(crash_point::catalog_commit_begun);
   auto status = impl_->db->Write(synced, &batch);
+  reach(crash_point::catalog_commit_written);
   if (!status.ok()) return tl::unexpected<error>(failed(status, "catalog commit"));
   impl_->head = head;
   return {};

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "core/crash_points.hpp"
 #include "core/digest.hpp"
 #include "wire/codec.hpp"
 
@@ -100,8 +101,11 @@ result<void> mass_file_writer::commit() {
     return put_trailer;
   if (auto flushed = put(buffer_); !flushed) return flushed;
   buffer_.clear();
+  reach(crash_point::mass_file_written);
   if (::fsync(fd_) != 0) return refused(temporary_, "fsync");
+  reach(crash_point::mass_file_synced);
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) return refused(path_, "rename");
+  reach(crash_point::mass_file_renamed);
   ::close(std::exchange(fd_, -1));
   int folder = ::open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder < 0) return refused(path_, "open the directory");

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "core/crash_points.hpp"
 #include "versions/fork_point.hpp"
 
 namespace harbinger {
@@ -223,6 +224,7 @@ result<mass_restored> checkpoint_and_tail(const mass_storage& mass, partition_st
   auto base = store.finish_copy(partition, copy, point->last, digest::from_sums(point->digest),
                                 until(point->history, point->last), replica_state::copying);
   if (!base) return tl::unexpected<error>(base.error());
+  reach(crash_point::restore_rows_in);
   auto done = replay_tail(mass, store, partition, point->last, stop);
   if (!done) return done;
   tail_writer last(store, partition, done->version);

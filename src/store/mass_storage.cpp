@@ -4,6 +4,7 @@
 #include <charconv>
 #include <filesystem>
 
+#include "core/crash_points.hpp"
 #include "core/ensure.hpp"
 #include "store/mass_file.hpp"
 #include "store/partition_store.hpp"
@@ -80,7 +81,9 @@ result<void> mass_storage::append_segment(mass_file_header header,
   if (!file) return tl::unexpected<error>(file.error());
   for (const auto& entry : entries)
     if (auto added = file->add_block(wire::encode(entry)); !added) return added;
-  return file->commit();
+  if (auto kept = file->commit(); !kept) return kept;
+  reach(crash_point::mass_segment_added);
+  return {};
 }
 
 result<version> mass_storage::write_checkpoint(const partition_snapshot& snapshot,
@@ -114,6 +117,7 @@ result<version> mass_storage::write_checkpoint(const partition_snapshot& snapsho
     from = page->rows.back().key.data;
   }
   if (auto kept = file->commit(); !kept) return tl::unexpected<error>(kept.error());
+  reach(crash_point::mass_checkpoint_kept);
   prune_checkpoints(head.partition);
   return head.version;
 }
@@ -124,6 +128,7 @@ void mass_storage::prune_checkpoints(partition_id partition) const {
   for (size_t i = 0; i + checkpoints_kept < files->size(); ++i) {
     std::error_code ignored; // another writer may have been faster
     fs::remove((*files)[i].path, ignored);
+    reach(crash_point::mass_checkpoint_pruned);
   }
 }
 
@@ -157,6 +162,7 @@ result<mass_storage::trimmed> mass_storage::trim_log(partition_id partition,
     if (code || !fs::remove(file.path, code)) continue; // another writer was faster
     ++out.files;
     out.bytes += size;
+    reach(crash_point::mass_segment_trimmed);
   }
   return out;
 }

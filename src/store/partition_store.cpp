@@ -9,6 +9,7 @@
 #include <rocksdb/table.h>
 
 #include "catalog/database_log.hpp"
+#include "core/crash_points.hpp"
 #include "store/head_codec.hpp"
 #include "store/keys.hpp"
 #include "store/rocks_bridge.hpp"
@@ -87,7 +88,9 @@ std::vector<result<store_written>> store::write(const std::vector<store_write>& 
   }
   staged_writes work(*db_, slots_, held);
   for (size_t i = 0; i < group.size(); ++i) answers[i] = work.apply(group[i]);
+  if (work.durable()) reach(crash_point::commit_begun);
   auto committed = commit(work.batch(), work.durable());
+  if (work.durable()) reach(crash_point::commit_written);
   if (committed)
     for (const auto& [id, h] : work.heads()) {
       slots_.publish(*held.at(id), h);

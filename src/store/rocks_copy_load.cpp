@@ -6,6 +6,7 @@
 #include <rocksdb/options.h>
 #include <zstd.h>
 
+#include "core/crash_points.hpp"
 #include "core/ensure.hpp"
 #include "store/keys.hpp"
 #include "store/rocks_bridge.hpp"
@@ -115,7 +116,9 @@ bool copy_load::ready() const {
 }
 
 result<void> copy_load::ingest(rocksdb::DB& db) {
+  reach(crash_point::copy_file_full);
   if (auto s = writer_.Finish(); !s.ok()) return failed(s); // syncs the file
+  reach(crash_point::copy_file_synced);
   rocksdb::IngestExternalFileOptions options;
   options.move_files = true;
   options.write_global_seqno = false;

@@ -1,5 +1,6 @@
 #include "store/rocks_store.hpp"
 
+#include "core/crash_points.hpp"
 #include "store/keys.hpp"
 #include "store/rocks_bridge.hpp"
 
@@ -36,7 +37,9 @@ result<partition_head> store::begin_copy(partition_id partition, copy_id copy, s
   rocksdb::WriteBatch batch;
   // Also when the head counts no rows: a crash may have come between ingesting and counting.
   if (s->born) erase_data(batch, partition);
-  return commit_head(*s, h, batch, true);
+  auto begun = commit_head(*s, h, batch, true);
+  reach(crash_point::copy_begun);
+  return begun;
 }
 
 result<partition_head> store::ingest(partition_id partition, copy_id copy, uint64_t chunk,
@@ -81,7 +84,9 @@ result<partition_head> store::put_rows(partition_slot& s, const partition_head& 
     key += row.key;
     batch.Put(slice(key), slice(row.value));
   }
-  return commit_head(s, h, batch, false);
+  auto stored = commit_head(s, h, batch, false);
+  reach(crash_point::copy_rows_put);
+  return stored;
 }
 
 result<void> store::add_to_stream(partition_slot& s, copy_stream& stream,
@@ -105,11 +110,13 @@ result<void> store::add_to_stream(partition_slot& s, copy_stream& stream,
 result<void> store::count_file(partition_slot& s, std::unique_ptr<copy_load> file) {
   if (auto in = file->wait(); !in) return in;
   if (options_.after_ingest) options_.after_ingest();
+  reach(crash_point::copy_file_ingested);
   auto h = s.get();
   file->count_into(h);
   rocksdb::WriteBatch batch;
   if (auto done = commit_head(s, h, batch, false); !done)
     return tl::unexpected<error>(done.error());
+  reach(crash_point::copy_file_counted);
   return {};
 }
 
@@ -147,7 +154,10 @@ result<partition_head> store::finish_copy(partition_id partition, copy_id copy, 
     if (start.first_seq <= v.seq && start.epoch <= v.epoch) h.history.push_back(start);
   h.state = state;
   rocksdb::WriteBatch batch;
-  return commit_head(*s, h, batch, true);
+  reach(crash_point::copy_finish_begun);
+  auto finished = commit_head(*s, h, batch, true);
+  reach(crash_point::copy_finished);
+  return finished;
 }
 
 } // namespace harbinger::rocks

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/crash_points.hpp"
 #include "store/keys.hpp"
 #include "store/rocks_bridge.hpp"
 #include "wire/codec.hpp"
@@ -33,7 +34,9 @@ result<uint64_t> store::drop(partition_id partition, const epoch_history& truth)
   if (!journalled) return journalled;
   erase_data(batch, partition);
   batch.Delete(slice(keys::head(partition)));
+  reach(crash_point::drop_begun);
   if (auto done = commit(batch, true); !done) return tl::unexpected<error>(done.error());
+  reach(crash_point::drop_done);
   conflicts_ += *journalled;
   slots_.forget(*s);
   return journalled;
@@ -96,8 +99,10 @@ result<void> store::trim_log(partition_id partition, seq_no keep_from) {
   auto to = keys::entry('l', partition, {start.epoch, seq_no{start.seq.value + 1}});
   batch.DeleteRange(slice(from), slice(to));
   h.log_start = start;
+  reach(crash_point::trim_begun);
   if (auto done = commit_head(*s, h, batch, false); !done)
     return tl::unexpected<error>(done.error());
+  reach(crash_point::trim_done);
   return {};
 }
 

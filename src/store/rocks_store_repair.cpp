@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 
+#include "core/crash_points.hpp"
 #include "store/bucket_truth.hpp"
 #include "store/keys.hpp"
 #include "store/rocks_bridge.hpp"
@@ -169,7 +170,9 @@ result<repair_outcome> store::repair(partition_id partition, version from, bucke
     out.head = std::move(h);
     return out;
   }
+  reach(crash_point::repair_begun);
   auto done = commit_head(*s, h, batch, true);
+  reach(crash_point::repair_done);
   if (!done) return tl::unexpected<error>(done.error());
   out.head = std::move(*done);
   return out;

@@ -1,5 +1,6 @@
 #include "store/rocks_store.hpp"
 
+#include "core/crash_points.hpp"
 #include "store/keys.hpp"
 #include "store/rocks_bridge.hpp"
 #include "store/rocks_records.hpp"
@@ -45,7 +46,9 @@ result<store_rewound> store::rewind(partition_id partition, const epoch_history&
   out.journalled = *journalled;
   out.undone = h.version.seq.value - fork->seq.value;
   if (auto done = take_back(batch, h, *fork); !done) return tl::unexpected<error>(done.error());
+  reach(crash_point::rewind_begun);
   auto committed = commit_head(*s, h, batch, true);
+  reach(crash_point::rewind_done);
   if (!committed) return tl::unexpected<error>(committed.error());
   conflicts_ += out.journalled;
   out.head = *committed;

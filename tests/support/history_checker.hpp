@@ -25,16 +25,32 @@ using register_value = std::optional<std::string>; ///< nothing: there is no suc
 
 /// One operation of one client on one key. Another kind needs a line in `took`.
 struct operation {
-  enum class kind : uint8_t { read, write } what = kind::read;
-  register_value value; ///< read: what was found; write: what is to be there (nothing: erased)
-  int64_t asked = 0;    ///< any unit of time
+  enum class kind : uint8_t {
+    read,
+    write,
+    swap,   ///< a compare-and-set that found `expected`, or that has no answer
+    refused ///< one that did not find it
+  } what = kind::read;
+  /// read: what was found; write, swap: what is to be there (nothing: erased; not of a swap)
+  register_value value;
+  int64_t asked = 0;          ///< any unit of time
   int64_t answered = forever; ///< `forever`: no answer; a read without an answer is not listed
+  register_value expected{};  ///< of swap and refused
   static constexpr int64_t forever = std::numeric_limits<int64_t>::max();
 };
 
 /// The state after an operation, or nothing when it can not have answered so in that state.
 inline std::optional<register_value> took(const operation& op, const register_value& state) {
-  if (op.what == operation::kind::write) return op.value;
+  switch (op.what) {
+  case operation::kind::write: return op.value;
+  case operation::kind::read: break;
+  case operation::kind::swap:
+    if (op.expected == state) return op.value;
+    return std::nullopt;
+  case operation::kind::refused:
+    if (op.expected != state) return state;
+    return std::nullopt;
+  }
   if (op.value == state) return state;
   return std::nullopt;
 }
@@ -45,17 +61,27 @@ namespace history_detail {
 
 inline std::vector<operation> settled(const std::vector<operation>& all) {
   std::map<std::string, int64_t> first_read; // value -> end of the first read that found it
-  for (const auto& op : all)
-    if (op.what == operation::kind::read && op.value) {
-      auto& end = first_read.try_emplace(*op.value, op.answered).first->second;
-      end = std::min(end, op.answered);
-    }
+  auto found = [&](const register_value& value, int64_t when) {
+    if (!value) return;
+    auto& end = first_read.try_emplace(*value, when).first->second;
+    end = std::min(end, when);
+  };
+  for (const auto& op : all) {
+    if (op.what == operation::kind::read) found(op.value, op.answered);
+    if (op.what == operation::kind::swap) found(op.expected, op.answered);
+  }
+  bool refusals = std::any_of(all.begin(), all.end(), [](const operation& op) {
+    return op.what == operation::kind::refused;
+  }); // which may be owed to a value that nobody read
   std::vector<operation> out;
   for (auto op : all) {
-    if (op.what == operation::kind::write && op.value && op.answered == operation::forever) {
+    bool writes = op.what == operation::kind::write || op.what == operation::kind::swap;
+    if (writes && op.value && op.answered == operation::forever) {
       auto seen = first_read.find(*op.value);
-      if (seen == first_read.end()) continue;
-      op.answered = seen->second;
+      if (seen != first_read.end())
+        op.answered = seen->second;
+      else if (!refusals)
+        continue;
     }
     out.push_back(std::move(op));
   }

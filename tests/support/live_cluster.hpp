@@ -20,9 +20,10 @@ struct live_cluster {
   static constexpr uint32_t partitions = 6;
   std::unique_ptr<harbinger::cluster> cluster;
 
-  /// `central`: its configuration beyond the quick settings.
+  /// `central`, `node`: their configuration beyond the quick settings.
   explicit live_cluster(uint32_t nodes = 4, bool with_trouble = false,
-                        const std::map<std::string, std::string>& central = {}) {
+                        const std::map<std::string, std::string>& central = {},
+                        const std::map<std::string, std::string>& node = {}) {
     cluster_options options;
     options.with_trouble = with_trouble;
     options.programs = HARBINGER_BIN_DIR;
@@ -30,6 +31,7 @@ struct live_cluster {
     options.central = quick_central_settings();
     for (const auto& [key, value] : central) options.central[key] = value;
     options.node = quick_node_settings();
+    for (const auto& [key, value] : node) options.node[key] = value;
     auto prepared = harbinger::cluster::prepare(options);
     require(prepared);
     cluster = std::move(*prepared);

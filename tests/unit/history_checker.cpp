@@ -19,6 +19,12 @@ operation write(register_value v, int64_t asked, int64_t answered) {
 operation read(register_value v, int64_t asked, int64_t answered) {
   return {operation::kind::read, std::move(v), asked, answered};
 }
+operation swap(register_value expected, std::string v, int64_t asked, int64_t answered) {
+  return {operation::kind::swap, std::move(v), asked, answered, std::move(expected)};
+}
+operation refused(register_value expected, int64_t asked, int64_t answered) {
+  return {operation::kind::refused, {}, asked, answered, std::move(expected)};
+}
 bool fine(const std::vector<operation>& history) {
   return check_history(history) == history_verdict::linearizable;
 }
@@ -86,6 +92,17 @@ BOOST_AUTO_TEST_CASE(an_erased_key_is_not_there) {
   BOOST_TEST(!fine({write("a", 1, 2), write({}, 3, forever), read({}, 4, 5), read("a", 6, 7)}));
 }
 
+BOOST_AUTO_TEST_CASE(a_swap_finds_what_it_expected_and_a_refused_one_something_else) {
+  BOOST_TEST(fine({swap({}, "a", 1, 2), swap("a", "b", 3, 4), read("b", 5, 6)}));
+  BOOST_TEST(!fine({swap({}, "a", 1, 2), swap({}, "b", 3, 4)}));
+  BOOST_TEST(!fine({swap({}, "a", 1, 9), swap({}, "b", 1, 9)})); // one of them has to lose
+  BOOST_TEST(fine({swap({}, "a", 1, 9), refused({}, 1, 9), read("a", 10, 11)}));
+  BOOST_TEST(!fine({write("a", 1, 2), refused("a", 3, 4)}));
+  BOOST_TEST(fine({write("a", 1, 2), swap("a", "b", 3, forever), read("a", 4, 5), read("b", 6, 7)}));
+  BOOST_TEST(fine({write("a", 1, 2), swap("a", "b", 3, forever), swap("b", "c", 6, 7)}));
+  BOOST_TEST(!fine({write("a", 1, 2), swap("x", "b", 3, forever), read("b", 4, 5)}));
+}
+
 BOOST_AUTO_TEST_CASE(it_says_the_same_as_a_search_through_every_order) {
   std::mt19937_64 random{7};
   size_t good = 0, bad = 0;
@@ -95,12 +112,20 @@ BOOST_AUTO_TEST_CASE(it_says_the_same_as_a_search_through_every_order) {
     for (int i = 0; i < 6; ++i) {
       auto asked = static_cast<int64_t>(random() % 20);
       auto answered = asked + 1 + static_cast<int64_t>(random() % 8);
-      if (random() % 2) {
+      auto any = values[random() % values.size()];
+      if (random() % 4 == 0) {
+        register_value value("s" + std::to_string(i));
+        values.push_back(value);
+        if (random() % 3 == 0)
+          history.push_back(refused(any, asked, answered));
+        else
+          history.push_back(swap(any, *value, asked, random() % 4 ? answered : forever));
+      } else if (random() % 2) {
         auto value = random() % 5 ? register_value("v" + std::to_string(i)) : std::nullopt;
         values.push_back(value);
         history.push_back(write(value, asked, random() % 4 ? answered : forever));
       } else {
-        history.push_back(read(values[random() % values.size()], asked, answered));
+        history.push_back(read(any, asked, answered));
       }
     }
     auto expected = fine_by_force(history);

@@ -5,9 +5,15 @@
 ///                     when it falls)
 ///   sync_delay_ms M   every fsync and fdatasync takes M milliseconds longer (a sick disk)
 ///   disk_full 0|1     writes to regular files, but for standard output and error, fail with ENOSPC
+///   cut PORT          nothing passes over TCP connections that have this port at either end: they
+///                     are reset, and new ones to it are refused. One line a port, at most 16;
+///                     a file without such lines ends it
+///   crash_at NAME     SIGKILL when the process comes to this place (core/crash_points.hpp);
+///                     "nowhere" ends it
 /// Memory is allocated with `new` and nobody catches: at the process's limit it ends like any
 /// program that leaks, by std::bad_alloc here or in whichever of its own threads asks next.
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -16,13 +22,17 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
+#include <mutex>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,6 +41,20 @@ namespace {
 constexpr size_t block_bytes = 256 << 10;
 std::atomic<uint32_t> sync_delay_ms{0};
 std::atomic<bool> disk_full{false};
+std::array<std::atomic<uint16_t>, 16> cut_ports{}; // 0: none; the first are taken first
+std::atomic<bool> crashes{false};
+std::mutex crash_mutex;
+std::string crash_place;
+
+void cut(const std::vector<uint16_t>& ports) {
+  for (size_t i = 0; i < cut_ports.size(); ++i) cut_ports[i] = i < ports.size() ? ports[i] : 0;
+}
+
+void crash_at(const std::string& place) {
+  std::lock_guard guard(crash_mutex);
+  crash_place = place;
+  crashes = place != "nowhere";
+}
 
 void hold(std::vector<std::unique_ptr<char[]>>& blocks, size_t bytes) {
   size_t wanted = bytes / block_bytes;
@@ -47,13 +71,19 @@ void watch(const std::string& path) {
   for (;;) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     std::ifstream file(path);
-    std::string word;
-    uint64_t value = 0;
-    while (file >> word >> value) {
+    std::vector<uint16_t> ports;
+    for (std::string line; std::getline(file, line);) {
+      std::istringstream words(line);
+      std::string word, text;
+      words >> word >> text;
+      auto value = std::strtoull(text.c_str(), nullptr, 10);
       if (word == "hold_bytes") hold(blocks, value);
       if (word == "sync_delay_ms") sync_delay_ms = static_cast<uint32_t>(value);
       if (word == "disk_full") disk_full = value != 0;
+      if (word == "cut") ports.push_back(static_cast<uint16_t>(value));
+      if (word == "crash_at") crash_at(text);
     }
+    cut(ports);
   }
 }
 
@@ -89,7 +119,55 @@ bool no_room(int descriptor) {
   return true;
 }
 
+bool cut_port(const sockaddr* address) {
+  if (address->sa_family != AF_INET) return false;
+  auto port = ntohs(reinterpret_cast<const sockaddr_in*>(address)->sin_port);
+  for (const auto& one : cut_ports)
+    if (one.load(std::memory_order_relaxed) == port) return true;
+  return false;
+}
+
+/// Whether nothing is to pass over the connection; sets errno.
+bool cut_off(int descriptor) {
+  if (cut_ports[0].load(std::memory_order_relaxed) == 0) return false;
+  auto concerned = [&](auto* end_of) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    auto* generic = reinterpret_cast<sockaddr*>(&address);
+    return end_of(descriptor, generic, &size) == 0 && cut_port(generic);
+  };
+  if (!concerned(&::getsockname) && !concerned(&::getpeername)) return false;
+  ::shutdown(descriptor, SHUT_RDWR); // both ends notice, as they do when a connection is reset
+  errno = ECONNRESET;
+  return true;
+}
+
 } // namespace
+
+extern "C" void harbinger_crash_point(const char* name) {
+  if (!crashes.load(std::memory_order_relaxed)) return;
+  std::lock_guard guard(crash_mutex);
+  if (crash_place == name) ::raise(SIGKILL);
+}
+
+extern "C" int connect(int descriptor, const sockaddr* address, socklen_t size) {
+  static auto* real = next<int(int, const sockaddr*, socklen_t)>("connect");
+  if (cut_ports[0].load(std::memory_order_relaxed) != 0 && cut_port(address)) {
+    errno = ECONNREFUSED;
+    return -1;
+  }
+  return real(descriptor, address, size);
+}
+
+extern "C" ssize_t send(int descriptor, const void* data, size_t size, int flags) {
+  static auto* real = next<ssize_t(int, const void*, size_t, int)>("send");
+  return cut_off(descriptor) ? -1 : real(descriptor, data, size, flags);
+}
+
+extern "C" ssize_t recv(int descriptor, void* data, size_t size, int flags) {
+  static auto* real = next<ssize_t(int, void*, size_t, int)>("recv");
+  return cut_off(descriptor) ? -1 : real(descriptor, data, size, flags);
+}
 
 extern "C" int fsync(int descriptor) {
   static auto* real = next<int(int)>("fsync");
