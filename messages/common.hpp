@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/blob.hpp"
 #include "core/digest.hpp"
 #include "core/ids.hpp"
 #include "core/time.hpp"

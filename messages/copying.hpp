@@ -50,26 +50,32 @@ struct snapshot_pull {
   static constexpr size_t max_bytes = control_body_max;
   std::string snapshot;
   uint64_t index = 0; ///< chunks count from 0; any chunk may be asked for again
+  /// Keys and values that a chunk which was not given out before should have at most; 0, or more
+  /// than the source gives: as the source likes. One row is always given.
+  uint64_t bytes_max = 0;
 };
 template <class V>
 void describe(V& v, snapshot_pull& m) {
   v("snapshot", m.snapshot);
   v("index", m.index);
+  v("bytes_max", m.bytes_max);
 }
 
-/// `rows` is msgpack of an array of [key bin, value bin], perhaps Zstandard-compressed; `checksum`
-/// is xxh3-64 of it as sent.
+/// `rows`, the message's bulk part, is msgpack of an array of [key bin, value bin], perhaps
+/// Zstandard-compressed; `checksum` is xxh3-64 of it as sent.
 struct snapshot_chunk {
   static constexpr std::string_view wire_name = "snapshot.chunk";
-  static constexpr size_t max_bytes = bulk_body_max;
+  static constexpr size_t max_bytes = control_body_max; ///< without the bulk part
   std::string snapshot;
   uint64_t index = 0;
   bool last = false;
   bool zstd = false;
   uint64_t raw_bytes = 0; ///< size of rows before compression
-  bytes rows;
   uint64_t checksum = 0;
   uint64_t rate_bytes_per_s = 0; ///< more of this copy the source does not give now; 0: no limit
+  blob rows;
+
+  static constexpr auto bulk = &snapshot_chunk::rows; ///< a part of its own (wire/frame.hpp)
 };
 template <class V>
 void describe(V& v, snapshot_chunk& m) {
@@ -78,7 +84,6 @@ void describe(V& v, snapshot_chunk& m) {
   v("last", m.last);
   v("zstd", m.zstd);
   v("raw_bytes", m.raw_bytes);
-  v("rows", m.rows);
   v("checksum", m.checksum);
   v("rate_bytes_per_s", m.rate_bytes_per_s);
 }

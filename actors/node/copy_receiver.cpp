@@ -14,7 +14,7 @@ namespace {
 
 using receiver_self = copy_receiver_actor::stateful_pointer<copy_receiver_state>;
 
-constexpr auto receiver_copying_period = milliseconds(10); // how finely the token bucket is used
+constexpr auto receiver_copying_period = milliseconds(5); // how finely the token bucket is used
 constexpr auto receiver_following_period = milliseconds(50);
 constexpr auto receiver_idle_period = milliseconds(500);
 constexpr uint32_t receiver_delta_wait_ms =

@@ -31,7 +31,7 @@ result<snapshot_chunk> snapshot_chunk_now(snapshot_self self, const snapshot_pul
   reach(crash_point::snapshot_chunk_read);
   ++s.chunks;
   auto& node = *s.ctx->node;
-  node.yield.count(chunk->rows.data.size());
+  node.yield.count(chunk->rows.size());
   if (auto rate = node.copy_rate(now); rate > 0)
     chunk->rate_bytes_per_s = std::max<uint64_t>(rate / s.source->busy_count(now), 1);
   return chunk;

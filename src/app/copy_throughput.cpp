@@ -71,7 +71,10 @@ public:
     if (!socket) return tl::unexpected<error>(socket.error());
     socket_ = *socket;
     reactor_.start([this](net::incoming&& in) { mailbox_.put(std::move(in)); });
-    worker_ = std::thread([this] { serve(); });
+    worker_ = std::thread([this] {
+      ::pthread_setname_np(::pthread_self(), "source");
+      serve();
+    });
     return reactor_.bound_endpoint(socket_);
   }
   uint64_t wire_bytes() const { return wire_bytes_; }
@@ -88,7 +91,7 @@ private:
       auto pull = wire::decode<snapshot_pull>(m.body);
       if (!pull) return wire::make_error(m.id, pull.error());
       auto chunk = sessions_.pull(*pull, steady::now());
-      if (chunk) wire_bytes_ += chunk->rows.data.size();
+      if (chunk) wire_bytes_ += chunk->rows.size();
       return reply(m.id, chunk);
     }
     if (auto pull = wire::read_frame<delta_pull>(m)) return reply(m.id, no_deltas(store_, *pull));
@@ -142,7 +145,7 @@ public:
       if (steady::now() - begun > from_seconds(options_.timeout_s))
         return fail(errc::timeout, "the copy did not end");
       yield();
-      auto in = mailbox_.take(milliseconds(10));
+      auto in = mailbox_.take(milliseconds(5));
       carry(pull_.step(in ? copy_event{copy_reply{in->message.id, message_of(in->message)}}
                           : copy_event{copy_tick{}},
                        local(), steady::now()));

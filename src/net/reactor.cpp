@@ -22,7 +22,8 @@ namespace {
 
 constexpr int burst_max = 256; // messages taken from one socket before the others get their turn
 constexpr size_t copied_bytes_max =
-    4096; // bodies up to here are copied into ZeroMQ, larger ones are handed over
+    4096; // parts up to here are copied into ZeroMQ, larger ones are handed over
+constexpr size_t parts_max = 4; // with the routing id or topic in front
 
 zmq::socket_type zmq_type(socket_kind kind) {
   switch (kind) {
@@ -59,26 +60,34 @@ void bind_private(zmq::socket_t& socket, const std::string& endpoint) {
 using byte_count = std::shared_ptr<std::atomic<size_t>>;
 
 struct handed_over {
-  std::string body;
+  blob part;
   byte_count pending;
 };
 
-zmq::message_t as_message(std::string body, const byte_count& pending) {
-  if (body.size() <= copied_bytes_max) return zmq::message_t(body.data(), body.size());
-  auto owned = std::make_unique<handed_over>(handed_over{std::move(body), pending});
-  auto* data = owned->body.data();
-  auto size = owned->body.size();
+zmq::message_t as_message(blob part, const byte_count& pending) {
+  auto data = part.view();
+  if (data.size() <= copied_bytes_max) return zmq::message_t(data.data(), data.size());
+  auto owned = std::make_unique<handed_over>(handed_over{std::move(part), pending});
+  auto size = data.size();
   zmq::message_t message(
-      data, size,
+      const_cast<char*>(data.data()), size, // ZeroMQ only reads what is sent
       [](void*, void* hint) {
         std::unique_ptr<handed_over> owner(static_cast<handed_over*>(hint));
-        *owner->pending -= owner->body.size();
+        *owner->pending -= owner->part.size();
       },
       owned.get());
   *pending += size;
   (void)owned.release();
   return message;
 }
+
+/// What was received, as it lies in ZeroMQ's memory.
+blob as_blob(zmq::message_t&& part) {
+  auto owned = std::make_shared<zmq::message_t>(std::move(part));
+  return {owned, owned->to_string_view()};
+}
+
+size_t bytes_of(const wire::frame& message) { return message.body.size() + message.bulk.size(); }
 
 struct outgoing {
   enum class to : uint8_t { socket, endpoint, forget } where = to::socket;
@@ -143,7 +152,7 @@ struct reactor::impl {
     bool was_empty = false;
     {
       std::lock_guard guard(mutex);
-      auto bytes = item.message.body.size();
+      auto bytes = bytes_of(item.message);
       bool forget = item.where == outgoing::to::forget;
       if (stopping
           || (!forget
@@ -164,19 +173,25 @@ struct reactor::impl {
   }
 
   void send_parts(open_socket& to, const std::string* lead, wire::frame message) {
-    if (*to.pending + message.body.size() > pending_bytes_max) {
+    if (*to.pending + bytes_of(message) > pending_bytes_max) {
       ++counters.undelivered;
       return;
     }
     try {
       auto header = wire::encode_header(message.type, message.id);
-      auto body = as_message(std::move(message.body), to.pending);
+      auto body = message.body.size() <= copied_bytes_max
+                      ? zmq::message_t(message.body.data(), message.body.size())
+                      : as_message(blob(std::move(message.body)), to.pending);
+      bool more = !message.bulk.empty();
       // Only the first part can be refused: once it is taken, ZeroMQ takes (or drops) the message
       // as a whole.
       auto flags = zmq::send_flags::sndmore | zmq::send_flags::dontwait;
       bool taken = (!lead || to.socket.send(zmq::buffer(*lead), flags))
                    && to.socket.send(zmq::buffer(header), flags)
-                   && to.socket.send(body, zmq::send_flags::dontwait);
+                   && to.socket.send(body, more ? flags : zmq::send_flags::dontwait)
+                   && (!more
+                       || to.socket.send(as_message(std::move(message.bulk), to.pending),
+                                         zmq::send_flags::dontwait));
       ++(taken ? counters.sent : counters.undelivered); // not taken: the peer's queue is full
     } catch (const zmq::error_t&) {
       ++counters.undelivered;
@@ -244,8 +259,8 @@ struct reactor::impl {
     for (auto& item : batch) deliver(item);
   }
 
-  /// The parts of the next message, at most four of them (a fifth is read and dropped); empty when
-  /// none waits.
+  /// The parts of the next message, at most parts_max + 1 of them (another is read and dropped);
+  /// empty when none waits.
   static std::vector<zmq::message_t> take_parts(zmq::socket_t& socket) {
     std::vector<zmq::message_t> parts;
     bool more = true;
@@ -253,7 +268,7 @@ struct reactor::impl {
       zmq::message_t part;
       if (!socket.recv(part, zmq::recv_flags::dontwait)) break;
       more = part.more();
-      if (parts.size() < 4) parts.push_back(std::move(part));
+      if (parts.size() <= parts_max) parts.push_back(std::move(part));
     }
     return parts;
   }
@@ -264,18 +279,23 @@ struct reactor::impl {
     if (parts.empty()) return false;
     bool led = from.kind == socket_kind::router || from.kind == socket_kind::subscriber;
     std::string sender = led ? parts[0].to_string() : from.bound;
-    if (parts.size() != (led ? 3u : 2u)) {
+    size_t first = led ? 1 : 0; // header, body, and perhaps bulk data
+    if (parts.size() != first + 2 && parts.size() != first + 3) {
       refuse(from, sender, {errc::malformed, "expected a header part and a body part"});
       return true;
     }
-    auto head = wire::decode_header(parts[parts.size() - 2].to_string_view());
+    auto head = wire::decode_header(parts[first].to_string_view());
     if (!head) {
       refuse(from, sender, head.error());
       return true;
     }
     ++counters.received;
     try {
-      on_message({number, sender, {std::move(head->type), head->id, parts.back().to_string()}});
+      auto bulk = parts.size() > first + 2 ? as_blob(std::move(parts[first + 2])) : blob{};
+      on_message(
+          {number,
+           sender,
+           {std::move(head->type), head->id, parts[first + 1].to_string(), std::move(bulk)}});
     } catch (const std::bad_alloc&) {
       throw;
     } catch (const std::exception&

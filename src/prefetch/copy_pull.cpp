@@ -8,6 +8,15 @@
 /// copy_pull_trouble.cpp.
 
 namespace harbinger {
+namespace {
+
+/// A copy that is held back comes in small steps at an even pace: what the foreground waits for is
+/// a step at most.
+constexpr uint64_t chunks_per_s = 200;
+constexpr uint64_t least_chunk_bytes = 64 << 10;
+constexpr uint64_t advances_per_s = 50; // a chunk that is lost costs a fiftieth of a second at most
+
+} // namespace
 
 copy_pull::copy_pull(partition_id partition, copy_limits limits,
                      std::shared_ptr<token_bucket> bucket, std::shared_ptr<token_bucket> yielding)
@@ -26,6 +35,29 @@ void copy_pull::spend(uint64_t bytes, time_point now) {
   if (!unlimited_) bucket_->spend(bytes, now);
   yielding_->spend(bytes, now);
   source_gives_.spend(bytes, now);
+}
+
+void copy_pull::settle(uint64_t spent, uint64_t bytes, time_point now) {
+  if (bytes >= spent) return spend(bytes - spent, now);
+  if (!unlimited_) bucket_->give_back(spent - bytes, now);
+  yielding_->give_back(spent - bytes, now);
+  source_gives_.give_back(spent - bytes, now);
+}
+
+uint64_t copy_pull::slowest_rate() const {
+  uint64_t slowest = 0;
+  for (auto rate : {unlimited_ ? 0 : bucket_->rate(), yielding_->rate(), source_gives_.rate()})
+    if (rate > 0 && (slowest == 0 || rate < slowest)) slowest = rate;
+  return slowest;
+}
+
+uint64_t copy_pull::chunk_bytes_max() const {
+  auto rate = slowest_rate();
+  return rate == 0 ? 0 : std::max(least_chunk_bytes, rate / chunks_per_s);
+}
+
+uint64_t copy_pull::in_advance() const {
+  return std::min({usual_bytes_, chunk_bytes_max(), slowest_rate() / advances_per_s});
 }
 
 duration copy_pull::lag(time_point now) const {

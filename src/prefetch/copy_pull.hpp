@@ -147,10 +147,17 @@ private:
   struct request {
     uint64_t id = 0;
     time_point sent{};
+    uint64_t spent_bytes = 0; ///< when it was sent
   };
 
   bool may_ask(time_point now);
   void spend(uint64_t bytes, time_point now);
+  /// What a chunk has, of which `spent` were spent when it was asked for.
+  void settle(uint64_t spent, uint64_t bytes, time_point now);
+  uint64_t slowest_rate() const; ///< that holds this copy back; 0: none
+  /// Of the chunks that are asked for now; 0: as the source likes.
+  uint64_t chunk_bytes_max() const;
+  uint64_t in_advance() const; ///< to be spent when a chunk is asked for
   bool lost_ownership(const local_replica& local) const;
   bool expired(const request& r, duration wait, time_point now) const;
   void restart_for(const start_copy& command);
@@ -211,6 +218,7 @@ private:
   std::string resuming_;     ///< snapshot of a partial copy that we try to go on with
   uint64_t resume_from_ = 0; ///< its first chunk that is not in yet
   uint64_t next_ask_ = 0, next_ingest_ = 0;
+  uint64_t usual_bytes_ = 1 << 20; ///< of a chunk: as the last one
   std::optional<uint64_t> last_chunk_;
 
   harbinger::version version_;    ///< what the store holds, in following and applying

@@ -1,5 +1,7 @@
 #include "prefetch/copy_pull.hpp"
 
+#include <algorithm>
+
 #include "wire/rows.hpp"
 
 /// The snapshot phase of copy_pull: open, chunks in any order, rows to the store in order.
@@ -60,15 +62,19 @@ void copy_pull::fill(copy_actions& out, time_point now) {
       ++next_ask_;
     }
     auto id = next_id_++;
-    chunks_asked_[index] = request{id, now};
-    out.push_back(
-        send_to_source{sources_[source_].endpoint, id, snapshot_pull{snapshot_.snapshot, index}});
+    auto spent = in_advance();
+    spend(spent, now);
+    chunks_asked_[index] = request{id, now, spent};
+    out.push_back(send_to_source{sources_[source_].endpoint, id,
+                                 snapshot_pull{snapshot_.snapshot, index, chunk_bytes_max()}});
   }
 }
 
 void copy_pull::on_chunk(snapshot_chunk& m, copy_actions& out, time_point now) {
   if (phase_ != phase::pulling || m.snapshot != snapshot_.snapshot || m.index >= next_ask_) return;
-  chunks_asked_.erase(m.index);
+  auto asked = chunks_asked_.find(m.index);
+  auto spent = asked == chunks_asked_.end() ? 0 : asked->second.spent_bytes;
+  if (asked != chunks_asked_.end()) chunks_asked_.erase(asked);
   chunks_again_.erase(m.index);
   bool wanted = m.index >= next_ingest_ && !chunks_waiting_.contains(m.index)
                 && (!last_chunk_ || m.index <= *last_chunk_);
@@ -76,7 +82,7 @@ void copy_pull::on_chunk(snapshot_chunk& m, copy_actions& out, time_point now) {
     fill(out, now);
     return;
   }
-  auto sent_bytes = m.rows.data.size();
+  auto sent_bytes = m.rows.size();
   auto gives = m.rate_bytes_per_s;
   auto rows = wire::open_chunk(std::move(m));
   if (!rows) {
@@ -91,7 +97,8 @@ void copy_pull::on_chunk(snapshot_chunk& m, copy_actions& out, time_point now) {
   failures_ = 0;
   retry_at_.reset();
   source_gives_.set_rate(gives);
-  spend(sent_bytes, now);
+  settle(spent, sent_bytes, now);
+  usual_bytes_ = std::max<uint64_t>(sent_bytes, 1);
   progress_.copied_bytes += m.raw_bytes;
   if (m.last) {
     last_chunk_ = m.index;

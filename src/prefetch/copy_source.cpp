@@ -18,7 +18,7 @@ result<snapshot_opened> copy_source::open(partition_id partition, snapshot_opene
                                           std::unique_ptr<snapshot_reader> reader, time_point now) {
   if (!has_room(now)) return fail(errc::overloaded, "too many open snapshots");
   info.snapshot = prefix_ + '-' + std::to_string(next_++);
-  session s{partition, info, std::move(reader), {std::string{}}, false, now};
+  session s{partition, info, std::move(reader), {session::place{}}, false, now};
   sessions_.emplace(info.snapshot, std::move(s));
   return info;
 }
@@ -39,26 +39,34 @@ result<snapshot_chunk> copy_source::pull(const snapshot_pull& request, time_poin
   if (it == sessions_.end()) return fail(errc::not_found, "snapshot " + request.snapshot);
   auto& s = it->second;
   s.used = now;
-  if (!s.complete && request.index >= s.starts.size() + limits_.ahead_max)
+  if (!s.complete && request.index >= s.places.size() + limits_.ahead_max)
     return fail(errc::invalid_argument,
                 "chunk " + std::to_string(request.index) + " is too far ahead");
-  while (!s.complete && request.index >= s.starts.size()) { // a request overtook those before it
-    auto passed = produce(s, s.starts.size() - 1);
+  while (!s.complete && request.index >= s.places.size()) { // a request overtook those before it
+    auto passed = produce(s, s.places.size() - 1, request.bytes_max);
     if (!passed) return passed;
   }
-  if (request.index >= s.starts.size())
+  if (request.index >= s.places.size())
     return wire::make_chunk(request.snapshot, request.index, true, wire::pack_rows({}));
-  return produce(s, request.index);
+  return produce(s, request.index, request.bytes_max);
 }
 
-result<snapshot_chunk> copy_source::produce(session& s, uint64_t index) {
-  auto slice = s.reader->read(s.starts[index], limits_.chunk_bytes);
-  if (!slice) return tl::unexpected<error>(slice.error());
-  if (index + 1 == s.starts.size()) {
+result<snapshot_chunk> copy_source::produce(session& s, uint64_t index, uint64_t bytes_max) {
+  auto& place = s.places[index];
+  if (place.bytes_max == 0)
+    place.bytes_max = bytes_max == 0
+                          ? limits_.chunk_bytes
+                          : static_cast<size_t>(std::min<uint64_t>(bytes_max, limits_.chunk_bytes));
+  auto slice = s.reader->read(place.start, place.bytes_max);
+  if (!slice) {
+    if (index + 1 == s.places.size()) place.bytes_max = 0; // nobody has it yet
+    return tl::unexpected<error>(slice.error());
+  }
+  if (index + 1 == s.places.size()) {
     if (slice->end)
       s.complete = true;
     else
-      s.starts.push_back(slice->next);
+      s.places.push_back({slice->next});
   }
   return wire::make_chunk(s.info.snapshot, index, slice->end, std::move(slice->rows));
 }

@@ -35,8 +35,9 @@ struct copy_source_limits {
   uint64_t ahead_max = 64; ///< chunks that a request may lie beyond the newest one produced
 };
 
-/// The open snapshots. Owns their readers. Any chunk may be asked for again, in any order: the key
-/// at which each chunk begins is kept, so a repeated request costs only the read.
+/// The open snapshots. Owns their readers. Any chunk may be asked for again, in any order: where
+/// each chunk begins and how much it was to hold is kept, so a repeated request costs only the read
+/// and gives the same rows.
 class copy_source {
 public:
   /// `id_prefix` must differ between the lives of the process and of the actor: ids of an earlier
@@ -67,11 +68,16 @@ private:
     partition_id partition;
     snapshot_opened info;
     std::unique_ptr<snapshot_reader> reader;
-    std::vector<std::string> starts; ///< first key of each chunk whose place is known
-    bool complete = false;           ///< starts holds every chunk
+    /// Of a chunk whose place is known.
+    struct place {
+      std::string start;    ///< its first key
+      size_t bytes_max = 0; ///< it was read with; 0: not read yet
+    };
+    std::vector<place> places;
+    bool complete = false; ///< places holds every chunk
     time_point used;
   };
-  result<snapshot_chunk> produce(session& s, uint64_t index);
+  result<snapshot_chunk> produce(session& s, uint64_t index, uint64_t bytes_max);
 
   std::string prefix_;
   copy_source_limits limits_;

@@ -28,4 +28,10 @@ void token_bucket::spend(uint64_t bytes, time_point now) {
   tokens_ -= static_cast<double>(bytes);
 }
 
+void token_bucket::give_back(uint64_t bytes, time_point now) {
+  if (rate_ == 0) return;
+  refill(now);
+  tokens_ = std::min(static_cast<double>(rate_) * burst_s, tokens_ + static_cast<double>(bytes));
+}
+
 } // namespace harbinger

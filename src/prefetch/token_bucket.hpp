@@ -6,9 +6,10 @@
 
 namespace harbinger {
 
-/// Limits bytes a second. A chunk's size is known only when it is there, so spending may go into
-/// debt; nothing new may be asked for until the debt is paid back. Over any span the bytes spent
-/// are at most rate × span + burst + one spending.
+/// Limits bytes a second. Spending may go into debt; nothing new may be asked for until the debt is
+/// paid back. A chunk's size is known only when it is there: what it is expected to have is spent
+/// when it is asked for, and the rest, or what was too much, when it comes. Over any span the bytes
+/// spent are at most rate × span + burst + one spending.
 class token_bucket {
 public:
   /// Bytes a second; 0: no limit. May change at any time; tokens gathered so far stay, up to the
@@ -18,6 +19,8 @@ public:
   /// Whether something may be asked for now.
   bool ready(time_point now);
   void spend(uint64_t bytes, time_point now);
+  /// Of what was spent, so much was not needed.
+  void give_back(uint64_t bytes, time_point now);
 
 private:
   void refill(time_point now);

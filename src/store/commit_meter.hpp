@@ -11,8 +11,7 @@ class commit_meter {
 public:
   void add(double ms) {
     std::lock_guard guard(mutex_);
-    ++totals_.commits;
-    totals_.total_ms += ms;
+    totals_.add(ms);
   }
   commit_totals totals() const {
     std::lock_guard guard(mutex_);

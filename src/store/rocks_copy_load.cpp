@@ -4,20 +4,24 @@
 #include <filesystem>
 
 #include <rocksdb/options.h>
+#include <rocksdb/table.h>
 #include <zstd.h>
 
 #include "core/crash_points.hpp"
 #include "core/ensure.hpp"
 #include "store/keys.hpp"
 #include "store/rocks_bridge.hpp"
+#include "store/rocks_direct_files.hpp"
 
 namespace harbinger::rocks {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// The disk starts early, so that little is left to do when the file is synced.
+/// Where a file goes through the cache, the disk starts early, so that little is left to do when
+/// the file is synced.
 constexpr uint64_t written_back_bytes = 1 << 20;
+constexpr size_t bulk_block_bytes = 16 << 10; // fewer blocks to make, and a smaller index
 
 void copy_counts(const partition_head& from, partition_head& to) {
   to.chunks = from.chunks;
@@ -42,6 +46,7 @@ rocksdb::EnvOptions file_options(const rocksdb::Options& options) {
   rocksdb::EnvOptions out(options);
   out.bytes_per_sync = written_back_bytes;
   out.use_mmap_writes = false;
+  out.writable_file_max_buffer_size = 0; // direct_file has its own
   return out;
 }
 
@@ -126,6 +131,9 @@ result<void> copy_load::ingest(rocksdb::DB& db) {
   return {};
 }
 
+copy_streams::copy_streams(std::string directory)
+    : directory_(std::move(directory)), direct_(make_direct_env(*rocksdb::Env::Default())) {}
+
 result<void> copy_streams::prepare() const {
   std::error_code code;
   fs::remove_all(directory_, code);
@@ -150,6 +158,12 @@ result<std::unique_ptr<copy_load>> copy_streams::open_file(rocksdb::Options opti
                                                            const partition_head& so_far,
                                                            record_views first) {
   if (!compressible(first)) options.compression = rocksdb::kNoCompression;
+  options.env = direct_.get();
+  rocksdb::BlockBasedTableOptions table;
+  if (auto* own = options.table_factory->GetOptions<rocksdb::BlockBasedTableOptions>())
+    table = *own;
+  table.block_size = bulk_block_bytes;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   auto file = directory_ + '/' + std::to_string(next_file_++) + ".sst";
   return copy_load::open(options, std::move(file), so_far, loaded_bytes_);
 }

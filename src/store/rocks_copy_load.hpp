@@ -11,6 +11,7 @@
 #include <string>
 
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/sst_file_writer.h>
 
 #include "core/result.hpp"
@@ -84,7 +85,7 @@ public:
   static constexpr size_t streams_max = 16; ///< copies beyond it go by write batch
 
   /// `directory`: for files under construction; on the database's own file system.
-  explicit copy_streams(std::string directory) : directory_(std::move(directory)) {}
+  explicit copy_streams(std::string directory);
 
   /// Removes what an earlier process left. First, once. io.
   result<void> prepare() const;
@@ -101,6 +102,7 @@ public:
 
 private:
   const std::string directory_;
+  const std::unique_ptr<rocksdb::Env> direct_; ///< their files are written in it; outlives them
   std::atomic<uint64_t> loaded_bytes_{0};
   std::atomic<uint64_t> next_file_{0};
   mutable std::mutex mutex_;

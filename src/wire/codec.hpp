@@ -11,6 +11,7 @@
 /// and decode are defined in codec.cpp for the types listed in wire/types.hpp; another type needs a
 /// line there.
 
+#include <concepts>
 #include <string>
 #include <string_view>
 
@@ -25,9 +26,18 @@ std::string encode(const T& message);
 template <class T>
 result<T> decode(std::string_view body);
 
+/// A message one field of which is the third part of its frame: `bulk` names the field, a blob that
+/// `describe` leaves out.
+template <class T>
+concept carries_bulk = requires(T& m) {
+  { m.*T::bulk } -> std::same_as<blob&>;
+};
+
 template <class T>
 frame make_frame(uint64_t id, const T& message) {
-  return frame{std::string{T::wire_name}, id, encode(message)};
+  frame out{std::string{T::wire_name}, id, encode(message)};
+  if constexpr (carries_bulk<T>) out.bulk = message.*T::bulk;
+  return out;
 }
 
 inline frame make_error(uint64_t id, const error& e) {
@@ -35,10 +45,20 @@ inline frame make_error(uint64_t id, const error& e) {
 }
 
 /// The frame's message as a T. An error_reply in its place becomes its errc; another type is
-/// errc::unsupported.
+/// errc::unsupported. Bulk data is shared with the frame; more than bulk_body_max of it is
+/// errc::oversize, and a type that has none passes over it.
 template <class T>
 result<T> read_frame(const frame& f) {
-  if (f.type == T::wire_name) return decode<T>(f.body);
+  if constexpr (carries_bulk<T>) {
+    if (f.type == T::wire_name) {
+      if (f.bulk.size() > bulk_body_max) return fail(errc::oversize, "bulk part");
+      auto message = decode<T>(f.body);
+      if (message) (*message).*T::bulk = f.bulk;
+      return message;
+    }
+  } else if (f.type == T::wire_name) {
+    return decode<T>(f.body);
+  }
   if (f.type != error_reply::wire_name)
     return fail(errc::unsupported, "expected " + std::string{T::wire_name} + ", got " + f.type);
   auto reply = decode<error_reply>(f.body);

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/blob.hpp"
 #include "core/result.hpp"
 
 namespace harbinger::wire {
@@ -17,11 +18,13 @@ inline constexpr size_t elements_max = 2'000'000;
 
 /// One message: two ZeroMQ parts, the header ["HB", version, type, id] and the body (a map), both
 /// msgpack. A reply repeats the id of its request. Published messages carry the topic as a part in
-/// front and id 0.
+/// front and id 0. A type with bulk data has it as a third part, behind the body: bytes as they
+/// are, so that nobody copies them to pack or unpack them.
 struct frame {
   std::string type;
   uint64_t id = 0;
   std::string body;
+  blob bulk = {}; ///< empty: two parts
 };
 
 std::string encode_header(std::string_view type, uint64_t id);

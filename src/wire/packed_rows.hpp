@@ -1,11 +1,11 @@
 #pragma once
 
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/blob.hpp"
 #include "core/result.hpp"
 
 namespace harbinger {
@@ -24,13 +24,13 @@ class packed_rows {
 public:
   packed_rows() = default;
   /// oversize, malformed: as unpack_rows().
-  static result<packed_rows> parse(std::string body);
+  static result<packed_rows> parse(blob body);
 
   record_views rows() const { return rows_; }
   size_t size() const { return rows_.size(); }
 
 private:
-  std::shared_ptr<const std::string> body_;
+  blob body_;
   std::vector<record_view> rows_;
 };
 

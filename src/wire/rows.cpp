@@ -1,5 +1,6 @@
 #include "wire/rows.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -10,9 +11,10 @@
 namespace harbinger::wire {
 namespace {
 
+constexpr size_t array_head_bytes = 5;
 constexpr int zstd_level = 1; // the fastest: a link is rarely slower than a core
 constexpr size_t zstd_trial_bytes =
-    32 << 10; // a sample this large decides whether the rest is worth it
+    16 << 10; // a sample this large decides whether the rest is worth it
 
 void put_big_endian(std::string& out, uint64_t value, int width) {
   for (int shift = 8 * (width - 1); shift >= 0; shift -= 8)
@@ -33,18 +35,25 @@ void put_bin(std::string& out, std::string_view bytes) {
   out.append(bytes);
 }
 
-std::string array_head(uint64_t count) {
-  std::string out;
-  if (count < 16) {
-    out.push_back(static_cast<char>(0x90 | count));
-  } else if (count <= 0xffff) {
-    out.push_back(static_cast<char>(0xdc));
-    put_big_endian(out, count, 2);
-  } else {
-    out.push_back(static_cast<char>(0xdd));
-    put_big_endian(out, count, 4);
-  }
+/// The longest form, so that room for it can be kept in front of rows that are not counted yet.
+std::string long_array_head(uint64_t count) {
+  std::string out(1, static_cast<char>(0xdd));
+  put_big_endian(out, count, 4);
   return out;
+}
+
+std::string array_head(uint64_t count) {
+  if (count < 16) return std::string(1, static_cast<char>(0x90 | count));
+  if (count > 0xffff) return long_array_head(count);
+  std::string out(1, static_cast<char>(0xdc));
+  put_big_endian(out, count, 2);
+  return out;
+}
+
+void put_row(std::string& out, std::string_view key, std::string_view value) {
+  out.push_back(static_cast<char>(0x92));
+  put_bin(out, key);
+  put_bin(out, value);
 }
 
 /// Reads forward; every step says whether the bytes were there.
@@ -116,28 +125,27 @@ std::optional<std::string> compress(std::string_view raw) {
 } // namespace
 
 void row_packer::add(std::string_view key, std::string_view value) {
-  body_.push_back(static_cast<char>(0x92));
-  put_bin(body_, key);
-  put_bin(body_, value);
+  if (body_.empty()) body_.append(long_array_head(0));
+  put_row(body_, key, value);
   ++count_;
 }
 
 std::string row_packer::finish() {
-  body_.insert(0, array_head(count_));
+  body_.replace(0, std::min(body_.size(), array_head_bytes), long_array_head(count_));
   count_ = 0;
   return std::exchange(body_, {});
 }
 
 std::string pack_rows(const std::vector<record_row>& rows) {
-  row_packer packer;
-  for (const auto& row : rows) packer.add(row.key.data, row.value.data);
-  return packer.finish();
+  auto body = array_head(rows.size());
+  for (const auto& row : rows) put_row(body, row.key.data, row.value.data);
+  return body;
 }
 
-result<packed_rows> packed_rows::parse(std::string body) {
+result<packed_rows> packed_rows::parse(blob body) {
   packed_rows out;
-  out.body_ = std::make_shared<const std::string>(std::move(body));
-  auto rows = view_rows(*out.body_);
+  out.body_ = std::move(body);
+  auto rows = view_rows(out.body_.view());
   if (!rows) return tl::unexpected<error>(rows.error());
   out.rows_ = std::move(*rows);
   return out;
@@ -163,21 +171,20 @@ snapshot_chunk make_chunk(std::string snapshot, uint64_t index, bool last, std::
   auto smaller = compress(sample);
   if (smaller && sample.size() < rows.size()) smaller = compress(rows);
   chunk.zstd = smaller.has_value();
-  chunk.rows.data = smaller ? std::move(*smaller) : std::move(rows);
-  chunk.checksum = checksum64(chunk.rows.data);
+  chunk.rows = blob(smaller ? std::move(*smaller) : std::move(rows));
+  chunk.checksum = checksum64(chunk.rows.view());
   return chunk;
 }
 
 result<packed_rows> open_chunk(snapshot_chunk chunk) {
-  if (checksum64(chunk.rows.data) != chunk.checksum)
+  if (checksum64(chunk.rows.view()) != chunk.checksum)
     return fail(errc::checksum, "chunk " + std::to_string(chunk.index));
   if (chunk.raw_bytes > bulk_body_max) return fail(errc::oversize, "rows of a chunk");
-  if (!chunk.zstd) return packed_rows::parse(std::move(chunk.rows.data));
+  if (!chunk.zstd) return packed_rows::parse(std::move(chunk.rows));
   std::string raw(chunk.raw_bytes, '\0');
-  auto size =
-      ZSTD_decompress(raw.data(), raw.size(), chunk.rows.data.data(), chunk.rows.data.size());
+  auto size = ZSTD_decompress(raw.data(), raw.size(), chunk.rows.view().data(), chunk.rows.size());
   if (ZSTD_isError(size) || size != raw.size()) return fail(errc::malformed, "chunk: Zstandard");
-  return packed_rows::parse(std::move(raw));
+  return packed_rows::parse(blob(std::move(raw)));
 }
 
 } // namespace harbinger::wire

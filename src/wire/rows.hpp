@@ -21,9 +21,9 @@ class row_packer {
 public:
   row_packer() = default;
   /// Room for a body of about `bytes` is made at once.
-  explicit row_packer(size_t bytes) { body_.reserve(bytes + bytes / 16); }
+  explicit row_packer(size_t bytes) { body_.reserve(bytes + bytes / 8); }
   void add(std::string_view key, std::string_view value);
-  /// Bytes of the body so far, without the leading count.
+  /// Bytes of the body so far.
   size_t size_bytes() const { return body_.size(); }
   uint64_t count() const { return count_; }
   /// The whole body; the packer is empty again.

@@ -221,8 +221,11 @@ struct world {
         if (s.endpoint != ask.endpoint || !s.up) continue;
         auto reply = s.answer(t, ask, now);
         if (auto* chunk = std::get_if<snapshot_chunk>(&reply.message);
-            chunk && !chunk->rows.data.empty() && chance(damage))
-          chunk->rows.data[random() % chunk->rows.data.size()] ^= 1;
+            chunk && !chunk->rows.empty() && chance(damage)) {
+          std::string bytes{chunk->rows.view()};
+          bytes[random() % bytes.size()] ^= 1;
+          chunk->rows = blob(std::move(bytes));
+        }
         transfer([this, reply, life = pull.get()] {
           if (pull.get() == life) run(pull->step(reply, store.local, now));
         });

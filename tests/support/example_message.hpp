@@ -117,10 +117,11 @@ inline snapshot_chunk example_message<snapshot_chunk>() {
   snapshot_chunk out;
   example_filler filler;
   describe(filler, out);
-  out.rows.data = {'\x91', '\x92', '\xc4', 3, 'k', 'e', 'y', '\xc4', 5, 'v', 'a', 'l', 'u', 'e'};
+  std::string rows{'\x91', '\x92', '\xc4', 3, 'k', 'e', 'y', '\xc4', 5, 'v', 'a', 'l', 'u', 'e'};
+  out.rows = blob(rows);
   out.zstd = false;
-  out.raw_bytes = out.rows.data.size();
-  out.checksum = checksum64(out.rows.data);
+  out.raw_bytes = rows.size();
+  out.checksum = checksum64(rows);
   return out;
 }
 

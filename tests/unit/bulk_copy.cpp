@@ -403,7 +403,7 @@ BOOST_AUTO_TEST_CASE(a_snapshot_is_read_through_from_any_place) {
   BOOST_TEST(reader->read(key(chunk_count * chunk_rows), 100)->end);
   harbinger::digest seen;
   for (auto* body : {&first->rows, &second->rows, &third->rows}) {
-    auto rows = wire::packed_rows::parse(*body);
+    auto rows = wire::packed_rows::parse(blob(*body));
     BOOST_REQUIRE(rows.has_value());
     for (const auto& row : rows->rows()) seen.add(row.key, row.value);
   }

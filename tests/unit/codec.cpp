@@ -293,6 +293,24 @@ BOOST_AUTO_TEST_CASE(a_decoded_value_does_not_point_into_the_bytes) {
       (decoded->batch.ops.at(0).key.data == "key" && decoded->batch.ops[0].value.data == "value"));
 }
 
+BOOST_AUTO_TEST_CASE(bulk_data_is_shared_with_the_frame_and_bounded) {
+  snapshot_chunk chunk;
+  chunk.index = 5;
+  chunk.rows = blob(std::string(1000, 'r'));
+  auto sent = make_frame(3, chunk);
+  BOOST_TEST(sent.body.size() < 200u);
+  BOOST_TEST(sent.bulk.view().data() == chunk.rows.view().data());
+  auto read = read_frame<snapshot_chunk>(sent);
+  BOOST_REQUIRE(read.has_value());
+  BOOST_TEST(read->index == 5u);
+  BOOST_TEST(read->rows.view().data() == chunk.rows.view().data());
+  sent.bulk = blob(std::string(bulk_body_max + 1, 'r'));
+  BOOST_TEST((read_frame<snapshot_chunk>(sent).error().code == errc::oversize));
+  auto plain = make_frame(3, done{});
+  plain.bulk = blob("passed over");
+  BOOST_TEST(read_frame<done>(plain).has_value());
+}
+
 BOOST_AUTO_TEST_CASE(read_frame_turns_an_error_reply_into_its_code) {
   auto wrong = read_frame<put_ok>(make_error(3, {errc::not_primary, "n2 is"}));
   BOOST_TEST((wrong.error() == error{errc::not_primary, "n2 is"}));

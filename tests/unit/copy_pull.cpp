@@ -61,6 +61,14 @@ struct copying {
     return wire::make_chunk("snap", index, is_last,
                             wire::pack_rows({{bytes{"k" + std::to_string(index)}, bytes{"v"}}}));
   }
+  static snapshot_chunk chunk_of(uint64_t index, size_t bytes) {
+    auto name = "k" + std::to_string(1000 + index);
+    std::mt19937_64 random(index);
+    std::string value(bytes, '\0');
+    for (auto& c : value) c = static_cast<char>(random());
+    return wire::make_chunk("snap", index, false, wire::pack_rows({{bytes_of(name), {value}}}));
+  }
+  static harbinger::bytes bytes_of(std::string text) { return {std::move(text)}; }
   void open() {
     begin();
     snapshot_opened opened;
@@ -137,7 +145,9 @@ BOOST_FIXTURE_TEST_CASE(chunks_kept_for_their_turn_are_bounded, copying) {
 BOOST_FIXTURE_TEST_CASE(a_damaged_chunk_is_asked_for_again_and_counted, copying) {
   open();
   auto bad = chunk(0, false);
-  bad.rows.data[0] ^= 1;
+  std::string bytes{bad.rows.view()};
+  bytes[0] ^= 1;
+  bad.rows = blob(std::move(bytes));
   step(copy_reply{0, bad});
   BOOST_TEST(asked<snapshot_pull>().index == 0u);
   BOOST_TEST(pull.progress().checksum_errors == 1u);
@@ -399,6 +409,31 @@ BOOST_FIXTURE_TEST_CASE(a_restore_that_fails_says_why, copying) {
   begin();
   step(copy_stored{fail(errc::checksum, "log-1")});
   BOOST_TEST(pull.progress().failure == "checksum: log-1");
+}
+
+BOOST_FIXTURE_TEST_CASE(what_is_held_back_is_asked_for_in_small_steps_at_an_even_pace, copying) {
+  open();
+  BOOST_TEST(asked<snapshot_pull>().bytes_max == 0u); // without a rate as the source likes
+  command.rate_bytes_per_s = 64 << 20;
+  begin();
+  std::vector<size_t> asked_each_tick;
+  uint64_t done = 3; // open() asked for them
+  for (uint64_t i = 0; i < done; ++i) step(copy_reply{0, chunk_of(i, 1 << 20)});
+  for (int tick = 0; tick < 400; ++tick) {
+    wait(milliseconds(5));
+    auto pulls = actions<send_to_source>();
+    if (tick >= 200) asked_each_tick.push_back(pulls.size());
+    for (const auto& sent : pulls) {
+      auto pull = std::get<snapshot_pull>(sent.message);
+      BOOST_TEST_REQUIRE(pull.bytes_max == (64u << 20) / 200);
+      step(copy_reply{0, chunk_of(pull.index, pull.bytes_max)});
+      BOOST_TEST_REQUIRE(actions<send_to_source>().empty());
+    }
+  }
+  auto most = *std::max_element(asked_each_tick.begin(), asked_each_tick.end());
+  auto all = std::accumulate(asked_each_tick.begin(), asked_each_tick.end(), size_t{0});
+  BOOST_TEST(most <= 2u);  // never all credits at once
+  BOOST_TEST(all >= 190u); // and the rate is used
 }
 
 BOOST_FIXTURE_TEST_CASE(the_rate_holds_requests_back, copying) {

@@ -10,16 +10,19 @@ namespace {
 const partition_id part{9};
 const time_point start = time_point{} + std::chrono::hours(1);
 
-/// 100 rows of one chunk each five.
+constexpr uint64_t head_bytes = 5, row_bytes = 1 + 2 + 3 + 2 + 1; // as they are packed
+
+/// 100 rows; a "byte" of a chunk is a row.
 class hundred_rows final : public snapshot_reader {
 public:
   explicit hundred_rows(int& reads) : reads_(reads) {}
-  result<slice> read(const std::string& from, size_t) override {
+  result<slice> read(const std::string& from, size_t bytes_max) override {
     ++reads_;
     int first = from.empty() ? 0 : std::stoi(from) - 100;
+    int end = std::min(first + int(bytes_max), 100);
     wire::row_packer packer;
-    for (int i = first; i < std::min(first + 5, 100); ++i) packer.add(std::to_string(100 + i), "v");
-    return slice{packer.finish(), std::to_string(100 + first + 5), first + 5 >= 100};
+    for (int i = first; i < end; ++i) packer.add(std::to_string(100 + i), "v");
+    return slice{packer.finish(), std::to_string(100 + end), end >= 100};
   }
 
 private:
@@ -28,7 +31,7 @@ private:
 
 struct opened_source {
   int reads = 0;
-  copy_source source{"life", {.sessions_max = 2}};
+  copy_source source{"life", {.sessions_max = 2, .chunk_bytes = 5}};
   std::string id = source.open(part, {}, std::make_unique<hundred_rows>(reads), start)->snapshot;
 
   std::string first_key(uint64_t index, time_point now = start) {
@@ -49,6 +52,16 @@ BOOST_FIXTURE_TEST_CASE(chunks_come_in_any_order_and_again, opened_source) {
   auto before = reads;
   first_key(2);
   BOOST_TEST(reads == before + 1); // its place was kept
+}
+
+BOOST_FIXTURE_TEST_CASE(a_chunk_stays_as_large_as_it_was_first_given_out, opened_source) {
+  BOOST_TEST(source.pull({id, 0, 2}, start)->raw_bytes == 2 * row_bytes + head_bytes);
+  BOOST_TEST(first_key(1) == "102"); // five rows
+  BOOST_TEST(source.pull({id, 0}, start)->raw_bytes == 2 * row_bytes + head_bytes);
+  BOOST_TEST(first_key(2) == "107");
+  BOOST_TEST(source.pull({id, 2, 3}, start)->raw_bytes == 5 * row_bytes + head_bytes);
+  BOOST_TEST(first_key(3) == "112");
+  BOOST_TEST(source.pull({id, 4, 1 << 30}, start)->raw_bytes == 5 * row_bytes + head_bytes);
 }
 
 BOOST_FIXTURE_TEST_CASE(the_last_chunk_says_so_and_there_is_nothing_beyond, opened_source) {

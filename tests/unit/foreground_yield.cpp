@@ -1,5 +1,6 @@
 #include <boost/test/unit_test.hpp>
 
+#include <cmath>
 #include <random>
 
 #include "prefetch/foreground_yield.hpp"
@@ -23,6 +24,7 @@ struct shared_disk {
   uint64_t rate = 0;
   std::mt19937_64 random{7};
   double noise = 0.0;
+  double hit_per_gib_per_s = 0.0; ///< share of commits that take three times as long
 
   double copied_per_s() const {
     return rate == 0 ? wanted_per_s : std::min(wanted_per_s, double(rate));
@@ -36,8 +38,9 @@ struct shared_disk {
       now += milliseconds(50);
       yield.count(static_cast<uint64_t>(copied_per_s() / 20));
       for (int i = 0; i < int(commits_per_s / 20); ++i) {
-        ++totals.commits;
-        totals.total_ms += write_ms();
+        bool hit = std::uniform_real_distribution<double>()(random) * 1e3 * mib
+                   < hit_per_gib_per_s * copied_per_s();
+        totals.add(write_ms() * (hit ? 3.0 : 1.0));
       }
       rate = yield.rate(totals, 0, now);
     }
@@ -129,6 +132,75 @@ BOOST_FIXTURE_TEST_CASE(writes_that_wait_and_never_end_count_as_slow, shared_dis
     rate = yield.rate(totals, 3, now);
   }
   BOOST_TEST(rate == limits.floor_bytes_per_s);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_few_writes_that_take_long_count_though_the_mean_hardly_moves,
+                        shared_disk) {
+  ms_per_mib_per_s = 0.0;
+  noise = 0.1;
+  hit_per_gib_per_s = 1.0; // one in ten at 100 MiB/s: a fifth more in the mean
+  run(seconds(10));
+  wanted_per_s = 100 * mib;
+  run(seconds(10));
+  auto before = totals;
+  run(seconds(60));
+  auto beyond = commit_totals::step_of(2 * quiet_ms);
+  double hit = 0.0, all = double(totals.commits - before.commits);
+  for (auto i = beyond; i < commit_totals::steps; ++i)
+    hit += double(totals.by_time[i] - before.by_time[i]);
+  BOOST_TEST(hit / all < 0.05); // near tail_share, and not 0.1
+  BOOST_TEST(hit / all > 0.01); // and the copies are not starved
+}
+
+BOOST_FIXTURE_TEST_CASE(chance_alone_does_not_hold_copies_back, shared_disk) {
+  ms_per_mib_per_s = 0.0;
+  noise = 0.3;
+  for (double pace : {20.0, 200.0, 2000.0}) {
+    commits_per_s = pace;
+    run(seconds(10));
+    wanted_per_s = 100 * mib;
+    run(seconds(30));
+    auto backoffs = yield.backoffs();
+    double copied = 0.0;
+    for (int i = 0; i < 600; ++i) {
+      run(milliseconds(100));
+      copied += copied_per_s() / 600;
+    }
+    BOOST_TEST(copied > 90 * mib, pace << " commits a second: " << copied / mib << " MiB/s, "
+                                       << yield.backoffs() - backoffs << " times back");
+    wanted_per_s = 0;
+  }
+}
+
+BOOST_AUTO_TEST_CASE(times_are_remembered_newest_heaviest) {
+  commit_times times(10.0);
+  commit_totals before, after;
+  for (int i = 1; i <= 100; ++i) after.add(i * 0.1); // 0.1 to 10 ms
+  times.add(before, after);
+  BOOST_TEST(std::abs(times.slowest_ms(0.02) - 9.8) < 1.0);
+  BOOST_TEST(std::abs(times.slowest_ms(0.5) - 5.0) < 0.5);
+  BOOST_TEST(std::abs(times.beyond(5.0) - 50.0) < 5.0);
+  BOOST_TEST(times.beyond(100.0) == 0.0);
+  BOOST_TEST(times.beyond(0.01) == 100.0);
+  for (int period = 0; period < 60; ++period) {
+    before = after;
+    for (int i = 0; i < 100; ++i) after.add(1.0);
+    times.add(before, after);
+  }
+  BOOST_TEST(times.slowest_ms(0.02) < 1.3);
+  BOOST_TEST(std::abs(times.weight() - 1000.0) < 10.0);
+}
+
+BOOST_AUTO_TEST_CASE(every_time_has_a_step) {
+  for (double ms : {-1.0, 0.0, 0.04, 0.05, 1.0, 17.0, 1e9}) {
+    auto step = commit_totals::step_of(ms);
+    BOOST_TEST_REQUIRE(step < commit_totals::steps);
+    if (step > 0) BOOST_TEST(commit_totals::begin_ms(step) <= ms * 1.000001);
+    if (ms > 0.05 && ms < 1e3) BOOST_TEST(commit_totals::begin_ms(step + 1) > ms);
+  }
+  commit_totals nan;
+  nan.add(std::nan(""));
+  BOOST_TEST(nan.by_time[0] == 1u);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_rise_of_nothing_switches_it_off, shared_disk) {

@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <filesystem>
+#include <map>
 #include <mutex>
 #include <thread>
 
@@ -79,7 +80,8 @@ struct echo_server {
     endpoint = net.bound_endpoint(*socket);
     net.start([this](incoming&& m) {
       if (m.message.type == "throw") throw std::runtime_error("the handler is broken");
-      net.send(m.socket, m.peer, {"echo", m.message.id, std::move(m.message.body)});
+      net.send(m.socket, m.peer,
+               {"echo", m.message.id, std::move(m.message.body), std::move(m.message.bulk)});
     });
   }
   ~echo_server() { net.stop(); }
@@ -257,6 +259,30 @@ BOOST_AUTO_TEST_CASE(a_bad_endpoint_is_an_invalid_argument) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(bulk_data_travels_as_a_part_of_its_own) {
+  echo_server server;
+  reactor asker;
+  std::mutex mutex;
+  std::map<uint64_t, wire::frame> answers;
+  asker.start([&](incoming&& in) {
+    std::lock_guard guard(mutex);
+    answers[in.message.id] = std::move(in.message);
+  });
+  std::vector<size_t> sizes{0, 1, 4096, 4097, 1 << 20}; // copied into ZeroMQ, or handed over
+  for (size_t i = 0; i < sizes.size(); ++i)
+    asker.send_to_endpoint(server.endpoint, {"ask", i, "body", blob(std::string(sizes[i], 'b'))});
+  BOOST_TEST_REQUIRE(eventually([&] {
+    std::lock_guard guard(mutex);
+    return answers.size() == sizes.size();
+  }));
+  asker.stop(); // what was received outlives the sockets
+  server.net.stop();
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    BOOST_TEST(answers[i].body == "body");
+    BOOST_TEST((answers[i].bulk == blob(std::string(sizes[i], 'b'))), sizes[i] << " bytes");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_malformed_message_gets_an_error_and_is_counted_and_service_goes_on) {
   echo_server server;
   raw_dealer stranger(server.endpoint);
@@ -265,7 +291,7 @@ BOOST_AUTO_TEST_CASE(a_malformed_message_gets_an_error_and_is_counted_and_servic
                                                   {"hello"},
                                                   {"GET / HTTP/1.1\r\n\r\n", ""},
                                                   {good},
-                                                  {good, "b", "c"},
+                                                  {good, "b", "c", "d"},
                                                   std::vector<std::string>(1000, "part"),
                                                   {std::string(300, 'x'), ""}};
   for (const auto& parts : malformed) stranger.send(parts);

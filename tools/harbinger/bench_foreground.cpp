@@ -108,12 +108,13 @@ double p99(std::vector<double> values) {
   return values[std::min(values.size() - 1, values.size() * 99 / 100)];
 }
 
-/// Copies again and again while it lives.
+/// Copies again and again while it lives, each time into a directory of its own. What copies before
+/// left is removed first: a copy does not delete files.
 class copies_beside {
 public:
   copies_beside(partition_store& source, foreground_yield& yield, const steady_writes& writes,
                 const std::string& directory) {
-    options_.directory = directory;
+    fs::remove_all(directory);
     options_.rate_bytes_per_s = prefetch_settings{}.rate_bytes_per_s;
     options_.stop = [this] { return stop_.load(); };
     options_.allowed = [&, this](uint64_t more) {
@@ -121,9 +122,9 @@ public:
       yield.count(more);
       return yield.rate(writes.totals(), writes.waiting(), steady::now());
     };
-    thread_ = std::thread([&source, this] {
-      while (!stop_ && !failure_) {
-        fs::remove_all(options_.directory);
+    thread_ = std::thread([&source, directory, this] {
+      for (int i = 0; !stop_ && !failure_; ++i) {
+        options_.directory = directory + '/' + std::to_string(i);
         if (auto done = measure_copy(source, options_);
             !done && done.error().code != errc::cancelled)
           failure_ = done.error();
