@@ -42,6 +42,9 @@ public:
   /// not_primary or lease_expired. Ask after reading: then what was read was current while it was
   /// read.
   result<void> readable(time_point now) const;
+  /// Up to where everything is durable here and on every member that is waited for, and so is part
+  /// of every later primary's log. not_primary.
+  result<seq_no> committed() const;
 
   // --- member ---
   void append(token from, const append_request& request, time_point now, actions& out);

@@ -52,6 +52,8 @@ public:
   /// Whether a client may be told what was read before `now`: unknown_partition, not_primary,
   /// lease_expired.
   result<void> readable(partition_id partition, time_point now) const;
+  /// Up to where clients may be told what was written: unknown_partition, not_primary.
+  result<seq_no> committed(partition_id partition) const;
   /// Reports of all replicas known here; copies that nobody wrote through the host are not among
   /// them.
   std::map<partition_id, replica_report> reports(time_point now) const;
