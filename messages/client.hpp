@@ -93,6 +93,53 @@ void describe(V& v, rows_reply& m) {
   v("version", m.version);
 }
 
+/// What was committed directly after `after`? Reply: changes_reply, at once when there is
+/// something, else after `wait_ms`. Only the primary answers. log_trimmed: its log begins later,
+/// diverged: `after` is not in the partition's history: scan, and go on from the first page's
+/// version; overloaded: too many wait.
+struct watch_request {
+  static constexpr std::string_view wire_name = "client.watch";
+  static constexpr size_t max_bytes = control_body_max;
+  partition_id partition;
+  harbinger::version after; ///< 0:0: from the partition's first change on
+  uint32_t bytes_max = 0;   ///< at most, and when 0, watch_bytes_max
+  uint32_t wait_ms = 0;     ///< at most watch_wait_ms_max
+};
+template <class V>
+void describe(V& v, watch_request& m) {
+  v("partition", m.partition);
+  v("after", m.after);
+  v("bytes_max", m.bytes_max);
+  v("wait_ms", m.wait_ms);
+}
+
+/// A committed batch that was applied. Batches that changed nothing, because a condition did not
+/// hold or the request was a repetition, are nobody's business.
+struct applied_batch {
+  harbinger::version version;
+  std::vector<record_op> ops; ///< in order; whoever applies them to the state before has that after
+  friend auto operator<=>(const applied_batch&, const applied_batch&) = default;
+};
+template <class V>
+void describe(V& v, applied_batch& m) {
+  v("version", m.version);
+  v("ops", m.ops);
+}
+
+struct changes_reply {
+  static constexpr std::string_view wire_name = "client.changes";
+  static constexpr size_t max_bytes = bulk_body_max;
+  std::vector<applied_batch> changes; ///< in order; all that there are between `after` and `next`
+  harbinger::version next;            ///< what to give as `after` next
+  harbinger::version head;            ///< newest committed version: beyond `next` there is more
+};
+template <class V>
+void describe(V& v, changes_reply& m) {
+  v("changes", m.changes);
+  v("next", m.next);
+  v("head", m.head);
+}
+
 /// The same as client.get from a copy: an older state of the partition, at `at_least` or past it,
 /// and no older than `max_lag_ms` (0: however old). Reply: value_reply; gap when the copy is too
 /// old, unavailable when there is none to be read.

@@ -24,6 +24,8 @@ inline constexpr size_t client_bytes_max = 64;     ///< of a client's name
 inline constexpr size_t range_records_max = 65'536;
 inline constexpr size_t range_bytes_max = 64 << 20; ///< keys and values
 inline constexpr uint32_t scan_rows_max = 10'000;
+inline constexpr uint32_t watch_bytes_max = 1 << 20; ///< one batch may be more, and comes alone
+inline constexpr uint32_t watch_wait_ms_max = 10'000;
 
 /// Keys that begin with a zero byte are the service's own (store/client_sessions.hpp): they are
 /// refused in requests, and scans and ranges pass over them.

@@ -5,6 +5,7 @@
 #include "actors/names.hpp"
 #include "actors/node/replica_reads.hpp"
 #include "actors/node/replica_reports.hpp"
+#include "actors/node/replica_watch.hpp"
 #include "actors/node/resources.hpp"
 #include "core/crash_points.hpp"
 #include "wire/codec.hpp"
@@ -53,6 +54,10 @@ void replica_answer_centre(replica_self self, rep::token to,
   if (asker.empty()) return;
   tell<node_link_actor>(self, self->state.ctx, names::node_link,
                         send_to_centre{make(asker.mapped())});
+}
+
+void replica_tell_changes(replica_self self, const rep::watch_desk::answers& answers) {
+  for (const auto& a : answers) replica_answer_data(self, a.to, a.reply);
 }
 
 // ------------------------------------------------------------------------------------------------
@@ -169,6 +174,11 @@ void replica_request(replica_self self, const data_request& request) {
     auto head = replica_stored(self, ask->partition);
     replica_carry(
         self, s.host->append(replica_note_asker(self, request), *ask, head, self->clock().now()));
+  } else if (m.type == watch_request::wire_name) {
+    auto ask = wire::decode<watch_request>(m.body);
+    if (!ask) return refuse(ask.error());
+    replica_tell_changes(self,
+                         replica_watch(self, replica_note_asker(self, request), std::move(*ask)));
   } else {
     refuse({errc::unsupported, m.type});
   }
@@ -229,7 +239,11 @@ void replica_outcomes(replica_self self) {
   auto now = self->clock().now();
   auto& host = *self->state.host;
   for (auto& o : self->state.writer->take_outcomes()) switch (o.what) {
-    case store_task::write: replica_carry(self, host.written(o.id, o.written, now)); break;
+    case store_task::write:
+      replica_carry(self, host.written(o.id, o.written, now));
+      if (o.written)
+        replica_tell_changes(self, replica_watch_committed(self, o.written->head.partition));
+      break;
     case store_task::drop: replica_carry(self, host.dropped(o.id, o.journalled, now)); break;
     case store_task::rewind: replica_carry(self, host.rewound(o.id, o.rewound, now)); break;
     }
@@ -240,6 +254,7 @@ void replica_tick(replica_self self) {
   auto now = self->clock().now();
   replica_outcomes(self); // a poke may have been lost while this actor was not in the directory
   replica_carry(self, s.host->tick(now));
+  replica_tell_changes(self, replica_watch_tick(self));
   bool due = now >= s.report_due;
   bool news =
       now >= s.news_due && (s.report_wanted || s.copies_seen != s.ctx->node->copies.changes());

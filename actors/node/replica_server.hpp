@@ -14,6 +14,7 @@
 
 #include "actors/context.hpp"
 #include "replica/replica_host.hpp"
+#include "replica/watch_desk.hpp"
 #include "store/store_writer.hpp"
 
 namespace harbinger {
@@ -29,8 +30,9 @@ struct replica_server_state {
   };
   context_ptr ctx;
   std::unique_ptr<replication::replica_host> host;
-  std::map<replication::token, data_asker> askers; ///< puts and appends
+  std::map<replication::token, data_asker> askers; ///< puts, appends, watches
   std::map<replication::token, uint64_t> commands; ///< ids of the centre's commands
+  replication::watch_desk watches;
   replication::token last_token = 0;
   uint64_t round = 0;
   time_point report_due;

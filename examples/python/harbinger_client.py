@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""harbinger_client.py CENTRAL VOLUME INDEX put KEY VALUE | cas KEY EXPECTED VALUE | erase KEY | get KEY | scan [FROM]
+"""harbinger_client.py CENTRAL VOLUME INDEX put KEY VALUE | cas KEY EXPECTED VALUE | erase KEY | get KEY | scan [FROM] | watch [EPOCH:SEQ]
 A client after docs/PROTOCOL.md. CENTRAL is the control endpoint, e.g. tcp://127.0.0.1:7400; INDEX is the partition within
 the volume (Harbinger's own clients take xxh3-64(key) mod the volume's number of partitions)."""
 import sys, time, uuid
@@ -52,6 +52,15 @@ class Client:
         body = {"ops": [op], "conditions": list(conditions), "client": self.name, "request": self.last_request}
         return self.ask_primary(volume, index, "client.put", body)["version"]
 
+    def watch(self, volume, index, after, wait_s=0.5):
+        """Every committed change after the version, and for ever what comes: pairs of a version and operations. Whoever
+        keeps the version of the last pair can go on from there: nothing is missed, nothing comes twice."""
+        while True:
+            body = {"after": after, "bytes_max": 0, "wait_ms": int(wait_s * 1000)}
+            reply = self.ask_primary(volume, index, "client.watch", body, total_s=60.0)
+            yield from ((change["version"], change["ops"]) for change in reply["changes"])
+            after = reply["next"]
+
 def main(client, volume, index, command, key="", value="", new_value=""):
     if command in ("put", "erase"):
         op = {"op": command, "key": key.encode(), "value": value.encode()}
@@ -63,15 +72,22 @@ def main(client, volume, index, command, key="", value="", new_value=""):
     elif command == "get":
         reply = client.ask_primary(volume, index, "client.get", {"key": key.encode()})
         print(reply["value"].decode() if reply["found"] else "not found")
+    elif command == "watch":
+        now = client.ask_primary(volume, index, "client.scan", {"from": b"", "limit": 1})["version"]
+        for version, ops in client.watch(volume, index, [int(part) for part in key.split(":")] if key else now):
+            for op in ops:
+                print("%d:%d" % tuple(version), op["op"], op["key"].decode(), op["value"].decode(), flush=True)
     page = {"more": command == "scan", "next": key.encode()}
     while page["more"]:
         page = client.ask_primary(volume, index, "client.scan", {"from": page["next"], "limit": 1000})
         print("".join(f"{row['key'].decode()} {row['value'].decode()}\n" for row in page["rows"]), end="")
 
 if __name__ == "__main__":
-    if len(sys.argv) < 5 or sys.argv[4] not in ("put", "cas", "erase", "get", "scan"):
+    if len(sys.argv) < 5 or sys.argv[4] not in ("put", "cas", "erase", "get", "scan", "watch"):
         sys.exit(__doc__)
     try:
         main(Client(sys.argv[1]), sys.argv[2], int(sys.argv[3]), *sys.argv[4:])
     except (HarbingerError, KeyError) as error:
         sys.exit(f"harbinger_client: {error!r}")
+    except KeyboardInterrupt:
+        pass  # how a watch ends

@@ -9,21 +9,6 @@ namespace {
 constexpr auto look_again =
     milliseconds(50); // after so long without an answer the map is looked at
 
-/// Asking again, perhaps elsewhere, may help.
-bool worth_repeating(errc code) {
-  switch (code) {
-  case errc::not_primary:
-  case errc::timeout:
-  case errc::unavailable:
-  case errc::lease_expired:
-  case errc::unknown_partition:
-  case errc::overloaded:
-  case errc::cancelled:
-  case errc::unknown_node: return true;
-  default: return false;
-  }
-}
-
 /// Whether an attempt that ended so may have taken effect all the same.
 bool may_have_happened(errc code) {
   return code == errc::timeout || code == errc::not_primary || code == errc::cancelled
@@ -41,6 +26,20 @@ std::string unique_name() {
 }
 
 } // namespace
+
+bool worth_repeating(errc code) {
+  switch (code) {
+  case errc::not_primary:
+  case errc::timeout:
+  case errc::unavailable:
+  case errc::lease_expired:
+  case errc::unknown_partition:
+  case errc::overloaded:
+  case errc::cancelled:
+  case errc::unknown_node: return true;
+  default: return false;
+  }
+}
 
 struct client::impl {
   client_options options;
@@ -71,24 +70,36 @@ struct client::impl {
     for (size_t i = 0; i < map.partitions.size(); ++i) places[map.partitions[i].id] = i;
   }
 
-  result<net::requester*> primary_of(partition_id partition) {
+  result<std::string> endpoint_of(const node_id& id) const {
+    auto node =
+        std::find_if(map.nodes.begin(), map.nodes.end(), [&](const auto& n) { return n.id == id; });
+    if (node == map.nodes.end()) return fail(errc::unknown_node, id.value);
+    return node->data_endpoint;
+  }
+
+  result<node_id> primary_id(partition_id partition) const {
     auto place = places.find(partition);
     if (place == places.end()) return fail(errc::unknown_partition, to_string(partition));
     const auto& row = map.partitions[place->second];
     if (row.primary.value.empty())
       return fail(errc::unavailable, "partition " + to_string(partition) + " has no primary");
-    return connected(row.primary);
+    return row.primary;
+  }
+
+  result<net::requester*> primary_of(partition_id partition) {
+    auto id = primary_id(partition);
+    if (!id) return tl::unexpected<error>(id.error());
+    return connected(*id);
   }
 
   result<net::requester*> connected(const node_id& id) {
-    auto node =
-        std::find_if(map.nodes.begin(), map.nodes.end(), [&](const auto& n) { return n.id == id; });
-    if (node == map.nodes.end()) return fail(errc::unknown_node, id.value);
-    auto it = nodes.find(node->data_endpoint);
+    auto endpoint = endpoint_of(id);
+    if (!endpoint) return tl::unexpected<error>(endpoint.error());
+    auto it = nodes.find(*endpoint);
     if (it == nodes.end()) {
-      auto made = net::requester::connect(node->data_endpoint);
+      auto made = net::requester::connect(*endpoint);
       if (!made) return tl::unexpected<error>(made.error());
-      it = nodes.emplace(node->data_endpoint, std::move(*made)).first;
+      it = nodes.emplace(*endpoint, std::move(*made)).first;
     }
     return &it->second;
   }
@@ -199,6 +210,14 @@ result<client> client::connect(const std::string& central, client_options option
 const partition_map& client::map() const { return impl_->map; }
 
 result<void> client::refresh() { return impl_->refresh(impl_->options.deadline); }
+
+result<void> client::refresh(duration timeout) { return impl_->refresh(timeout); }
+
+result<std::string> client::primary_endpoint(partition_id partition) const {
+  auto id = impl_->primary_id(partition);
+  if (!id) return tl::unexpected<error>(id.error());
+  return impl_->endpoint_of(*id);
+}
 
 result<volume_row> client::create_volume(const std::string& name, uint32_t partitions,
                                          uint32_t replicas) {

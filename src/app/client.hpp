@@ -17,6 +17,9 @@
 
 namespace harbinger {
 
+/// Whether asking again, perhaps elsewhere, may help.
+bool worth_repeating(errc code);
+
 /// How old a read may be: at this version or past it, and not older than that (0: however old).
 struct staleness {
   version at_least;
@@ -55,6 +58,10 @@ public:
   /// The newest map that is known; `refresh` asks for a newer one first.
   const partition_map& map() const;
   result<void> refresh();
+  result<void> refresh(duration timeout);
+  /// Its data endpoint by the map: unavailable when there is none now; unknown_partition,
+  /// unknown_node.
+  result<std::string> primary_endpoint(partition_id partition) const;
 
   result<version> put(const std::string& volume, std::string key, std::string value);
   result<version> erase(const std::string& volume, std::string key);

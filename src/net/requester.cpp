@@ -92,4 +92,15 @@ result<wire::frame> requester::receive_id(uint64_t id, duration timeout) {
   }
 }
 
+void requester::wait_any(const std::vector<requester*>& of, duration timeout) {
+  std::vector<zmq::pollitem_t> items;
+  for (auto* r : of) items.push_back({r->impl_->socket.handle(), 0, ZMQ_POLLIN, 0});
+  auto wait = std::max(std::chrono::ceil<milliseconds>(timeout), milliseconds(0));
+  try {
+    zmq::poll(items.data(), items.size(), wait);
+  } catch (const zmq::error_t& e) {
+    if (e.num() != EINTR) throw;
+  }
+}
+
 } // namespace harbinger::net

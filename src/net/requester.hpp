@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/result.hpp"
 #include "core/time.hpp"
@@ -37,6 +38,8 @@ public:
   uint64_t send(wire::frame request);
   std::optional<wire::frame> receive(duration timeout);
   result<wire::frame> receive_id(uint64_t id, duration timeout);
+  /// Until one of them has something to receive, or a signal came, or the time is over.
+  static void wait_any(const std::vector<requester*>& of, duration timeout);
 
 private:
   struct impl;

@@ -51,6 +51,9 @@ public:
   result<void> readable(time_point now) const;
   /// A client got what was read.
   void note_read(time_point now);
+  /// Up to where everything is durable here and on every member that is waited for, and so is part
+  /// of every later primary's log. not_primary.
+  result<seq_no> committed() const;
 
   // --- member ---
   void append(token from, const append_request& request, time_point now, actions& out);

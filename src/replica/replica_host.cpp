@@ -62,6 +62,12 @@ result<void> replica_host::readable(partition_id partition, time_point now) cons
   return r->readable(now);
 }
 
+result<seq_no> replica_host::committed(partition_id partition) const {
+  const auto* r = find(partition);
+  if (!r) return fail(errc::unknown_partition, to_string(partition));
+  return r->committed();
+}
+
 actions replica_host::append(token from, const append_request& request, const stored& head,
                              time_point now) {
   actions out;

@@ -57,6 +57,8 @@ public:
   result<void> readable(partition_id partition, time_point now) const;
   /// A client got what was read; `readable` held.
   void note_read(partition_id partition, time_point now);
+  /// Up to where clients may be told what was written: unknown_partition, not_primary.
+  result<seq_no> committed(partition_id partition) const;
   /// Reports of all replicas known here; copies that nobody wrote through the host are not among
   /// them.
   std::map<partition_id, replica_report> reports(time_point now) const;

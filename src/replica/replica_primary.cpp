@@ -1,10 +1,10 @@
 #include "replica/replica.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <set>
 
 #include "core/ensure.hpp"
+#include "core/version_text.hpp"
 #include "replica/check_batch.hpp"
 
 namespace harbinger::replication {
@@ -12,18 +12,6 @@ namespace {
 
 size_t size_of(const log_entry& e) {
   return payload_bytes(e.batch) + 32 * (1 + e.batch.ops.size() + e.batch.conditions.size());
-}
-
-std::optional<version> parse_version(std::string_view text) {
-  version v;
-  auto colon = text.find(':');
-  if (colon == text.npos) return std::nullopt;
-  auto first = std::from_chars(text.data(), text.data() + colon, v.epoch.value);
-  auto second = std::from_chars(text.data() + colon + 1, text.data() + text.size(), v.seq.value);
-  if (first.ec != std::errc{} || first.ptr != text.data() + colon || second.ec != std::errc{}
-      || second.ptr != text.data() + text.size())
-    return std::nullopt;
-  return v;
 }
 
 constexpr auto retry_soon = milliseconds(100);
@@ -95,6 +83,15 @@ result<void> replica::readable(time_point now) const {
     if (m.blocks() && (!m.answered || now >= m.lease_from + common_.bounds.lease))
       return fail(errc::lease_expired, id.value);
   return {};
+}
+
+result<seq_no> replica::committed() const {
+  if (role() != replica_role::primary || !config_durable_)
+    return fail(errc::not_primary, std::string(name_of(role())));
+  auto floor = head_.version.seq;
+  for (const auto& [id, m] : members_)
+    if (m.blocks()) floor = std::min(floor, m.acked.seq);
+  return floor;
 }
 
 bool replica::ready() const {

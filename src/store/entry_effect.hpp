@@ -29,6 +29,8 @@ struct entry_outcome {
                               ///< same request, and then this one changed nothing
   std::string key;            ///< whose condition does not hold
   bool repeated() const { return entry != decided; }
+  /// Whether the entry left the records alone.
+  bool idle() const { return repeated() || verdict != entry_verdict::applied; }
   friend bool operator==(const entry_outcome&, const entry_outcome&) = default;
 };
 /// put_ok, or condition_failed with the key, oversize, stale_request.

@@ -3,7 +3,7 @@
 /// Keys of the store's database. Numbers are big-endian, so that byte order is their order.
 ///   'd' pid key        a record
 ///   'h' pid            the head (head_codec.hpp)
-///   'l' pid epoch seq  a log entry
+///   'l' pid epoch seq  a log entry (logged_entry.hpp)
 ///   'u' pid epoch seq  what an entry of the log overwrote, while it is not known to be committed
 ///   'c' pid epoch seq  an entry that lost a conflict
 

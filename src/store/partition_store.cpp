@@ -127,6 +127,16 @@ result<partition_head> partition_store::write_one(store_write item) {
   return std::move(written->head);
 }
 
+result<std::vector<log_entry>> partition_store::log_after(partition_id partition, version after,
+                                                          seq_no up_to, size_t bytes_max) const {
+  auto logged = logged_after(partition, after, up_to, bytes_max);
+  if (!logged) return tl::unexpected<error>(logged.error());
+  std::vector<log_entry> out;
+  out.reserve(logged->size());
+  for (auto& e : *logged) out.push_back(std::move(e.entry));
+  return out;
+}
+
 result<partition_head> partition_store::ingest_rows(partition_id partition, copy_id copy,
                                                     uint64_t chunk,
                                                     const std::vector<record_row>& rows) {

@@ -19,6 +19,7 @@
 #include "core/result.hpp"
 #include "messages/client.hpp"
 #include "messages/replication.hpp"
+#include "store/logged_entry.hpp"
 #include "store/partition_head.hpp"
 #include "store/store_written.hpp"
 #include "wire/packed_rows.hpp"
@@ -118,8 +119,11 @@ public:
   /// Entries directly after `after`, up to `up_to` (seq, inclusive), until `bytes_max` is reached
   /// (at least one when there is one). log_trimmed: the log begins later; diverged: `after` is not
   /// in this replica's history; gap: `after` is newer than this replica.
-  virtual result<std::vector<log_entry>> log_after(partition_id partition, harbinger::version after,
-                                                   seq_no up_to, size_t bytes_max) const = 0;
+  virtual result<std::vector<logged_entry>> logged_after(partition_id partition,
+                                                         harbinger::version after, seq_no up_to,
+                                                         size_t bytes_max) const = 0;
+  result<std::vector<log_entry>> log_after(partition_id partition, harbinger::version after,
+                                           seq_no up_to, size_t bytes_max) const;
   virtual result<std::shared_ptr<partition_snapshot>>
   open_snapshot(partition_id partition) const = 0;
   /// Recomputes digest, records and bytes from the records: checksum when they are not what the

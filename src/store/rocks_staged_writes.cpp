@@ -112,7 +112,8 @@ result<entry_outcome> staged_writes::append(partition_head& h, const log_entry& 
     batch_.Put(slice(keys::entry('u', h.partition, e.version)),
                slice(encode_undo(effect->changes)));
   records.adopt(std::move(effect->changes));
-  batch_.Put(slice(keys::entry('l', h.partition, e.version)), slice(wire::encode(e)));
+  batch_.Put(slice(keys::entry('l', h.partition, e.version)),
+             slice(encode_logged(e, effect->outcome.idle())));
   h.version = e.version;
   note_epoch(h.history, e.version);
   return std::move(effect->outcome);

@@ -35,8 +35,8 @@ public:
   result<value> get(partition_id partition, std::string_view key) const override;
   result<rows_reply> scan(partition_id partition, std::string_view from, uint32_t limit,
                           size_t bytes_max) const override;
-  result<std::vector<log_entry>> log_after(partition_id partition, version after, seq_no up_to,
-                                           size_t bytes_max) const override;
+  result<std::vector<logged_entry>> logged_after(partition_id partition, version after,
+                                                 seq_no up_to, size_t bytes_max) const override;
   result<std::shared_ptr<partition_snapshot>> open_snapshot(partition_id partition) const override;
   result<void> verify(partition_id partition) const override;
 

@@ -75,9 +75,10 @@ result<std::vector<conflict_entry>> store::conflicts(size_t entries_max) const {
   std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(rocksdb::ReadOptions()));
   for (it->Seek("c"); it->Valid() && it->key().starts_with("c") && out.size() < entries_max;
        it->Next()) {
-    auto entry = wire::decode<log_entry>(view(it->value()));
+    auto entry = decode_logged(view(it->value()));
     if (!entry) return fail(errc::checksum, "conflict journal: " + to_string(entry.error()));
-    out.push_back({partition_id{keys::get_be64(view(it->key()).substr(1, 8))}, std::move(*entry)});
+    out.push_back(
+        {partition_id{keys::get_be64(view(it->key()).substr(1, 8))}, std::move(entry->entry)});
   }
   if (!it->status().ok()) return failed(it->status());
   return out;

@@ -7,7 +7,6 @@
 #include "store/keys.hpp"
 #include "store/rocks_bridge.hpp"
 #include "store/rocks_snapshot.hpp"
-#include "wire/codec.hpp"
 
 namespace harbinger::rocks {
 
@@ -39,8 +38,8 @@ result<rows_reply> store::scan(partition_id partition, std::string_view from, ui
   return out;
 }
 
-result<std::vector<log_entry>> store::log_after(partition_id partition, version after, seq_no up_to,
-                                                size_t bytes_max) const {
+result<std::vector<logged_entry>> store::logged_after(partition_id partition, version after,
+                                                      seq_no up_to, size_t bytes_max) const {
   snapshot at(db_, partition);
   if (auto loaded = at.load(); !loaded) return tl::unexpected<error>(loaded.error());
   const auto& h = at.head();
@@ -65,13 +64,13 @@ result<std::vector<log_entry>> store::log_after(partition_id partition, version 
   } else {
     it->Seek(slice(keys::prefix('l', partition)));
   }
-  std::vector<log_entry> out;
+  std::vector<logged_entry> out;
   size_t size = 0;
   for (; it->Valid(); it->Next()) {
     if (keys::entry_version(view(it->key())).seq > up_to) break;
     if (!out.empty() && size + it->value().size() > bytes_max) break;
     size += it->value().size();
-    auto entry = wire::decode<log_entry>(view(it->value()));
+    auto entry = decode_logged(view(it->value()));
     if (!entry)
       return fail(errc::checksum,
                   "log of " + to_string(partition) + ": " + to_string(entry.error()));

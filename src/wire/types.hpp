@@ -24,8 +24,10 @@
   X(node_heartbeat) X(heartbeat_ack) X(node_report) X(node_leaving) X(configure_replica)           \
   X(seal_replica) X(drop_replica) X(rewind_replica) X(start_copy) X(replay_log) X(probe_node)      \
   X(probe_result) X(put_request) X(put_ok)                                                         \
-  X(get_request) X(value_reply) X(scan_request) X(get_from_copy) X(scan_from_copy) X(rows_reply) X(node_ping) X(node_pong)            \
-  X(append_request) X(append_ok) X(lease_request) X(lease_ok) X(snapshot_open) X(snapshot_opened) X(snapshot_pull)              \
+  X(get_request) X(value_reply) X(scan_request) X(get_from_copy) X(scan_from_copy) X(rows_reply)   \
+  X(watch_request) X(changes_reply) X(node_ping) X(node_pong)                                      \
+  X(append_request) X(append_ok) X(lease_request) X(lease_ok)                                      \
+  X(snapshot_open) X(snapshot_opened) X(snapshot_pull)                                             \
   X(snapshot_chunk) X(delta_pull) X(delta_batch) X(map_request) X(partition_map)                   \
   X(create_volume) X(event) X(console_request) X(console_reply) X(replica_report)
 

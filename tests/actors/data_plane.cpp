@@ -16,6 +16,7 @@
 #include "actors/node/node_link.hpp"
 #include "actors/node/replica_server.hpp"
 #include "actors/node/resources.hpp"
+#include "app/change_feed.hpp"
 #include "app/client.hpp"
 #include "messages/ping.hpp"
 #include "wire/codec.hpp"
@@ -376,6 +377,78 @@ BOOST_AUTO_TEST_CASE(an_older_state_is_read_from_a_copy_when_the_asker_allows_it
   BOOST_TEST(patient->get("v", "k")->value.data == "new");
   nodes[0]->stop();
   BOOST_TEST(patient->get("v", "k")->value.data == "old");
+}
+
+/// Everything the feed has until `count` changes were seen, as "version key=value".
+std::vector<std::string> follow(change_feed& feed, size_t count) {
+  std::vector<std::string> seen;
+  auto until = std::chrono::steady_clock::now() + patience;
+  while (seen.size() < count && std::chrono::steady_clock::now() < until) {
+    auto changes = feed.next(milliseconds(100));
+    BOOST_REQUIRE_MESSAGE(changes.has_value(), (changes ? "" : to_string(changes.error())));
+    for (const auto& c : *changes)
+      for (const auto& op : c.batch.ops)
+        seen.push_back(to_string(c.batch.version) + ' ' + op.key.data + '=' + op.value.data);
+  }
+  return seen;
+}
+
+BOOST_AUTO_TEST_CASE(changes_are_followed_across_a_failover_without_a_gap_or_a_repetition) {
+  configure(1, 0, {0, 1});
+  auto writer = connect(), reader = connect();
+  std::vector<std::string> written;
+  auto put = [&](const std::string& key) {
+    auto done = writer.put("v", key, "x");
+    BOOST_REQUIRE_MESSAGE(done.has_value(), (done ? "" : to_string(done.error())));
+    written.push_back(to_string(*done) + ' ' + key + "=x");
+  };
+  for (int i = 0; i < 20; ++i) put("key" + std::to_string(i));
+  BOOST_CHECK(code_of(writer.compare_and_set("v", "key1", "y", "z")) == errc::condition_failed);
+  auto feed = change_feed::open(reader, "v", {{row.id, version{}}});
+  BOOST_REQUIRE(feed.has_value());
+  BOOST_TEST(follow(*feed, 20) == written, boost::test_tools::per_element());
+  nodes[0]->stop();
+  seal_replica seal;
+  seal.partition = row.id;
+  seal.epoch = epoch{2};
+  BOOST_REQUIRE(centre.command<replica_report>(nodes[1]->id, seal).has_value());
+  configure(2, 1, {1});
+  written.clear();
+  for (int i = 20; i < 40; ++i) put("key" + std::to_string(i));
+  BOOST_TEST(follow(*feed, 20) == written, boost::test_tools::per_element());
+  BOOST_TEST(feed->next(milliseconds(50))->empty());
+  BOOST_TEST(feed->positions().at(row.id) == (version{epoch{2}, seq_no{41}}));
+}
+
+BOOST_AUTO_TEST_CASE(a_watcher_hears_of_a_write_while_it_waits_and_of_the_restart_of_the_server) {
+  configure(1, 0, {0, 1});
+  auto writer = connect(), reader = connect();
+  BOOST_REQUIRE(writer.put("v", "old", "x").has_value());
+  auto feed = change_feed::open(reader, "v"); // from now on
+  BOOST_REQUIRE(feed.has_value());
+  BOOST_TEST(feed->next(milliseconds(20))->empty());
+  BOOST_REQUIRE(writer.put("v", "new", "x").has_value());
+  BOOST_TEST(follow(*feed, 1).front().ends_with("new=x"));
+  (void)feed->next(milliseconds(1)); // its question waits there
+  nodes[0]->kill(names::replica_server);
+  nodes[0]->spawn(names::replica_server, replica_server);
+  BOOST_REQUIRE(writer.put("v", "newer", "x").has_value());
+  BOOST_TEST(follow(*feed, 1).front().ends_with("newer=x"));
+}
+
+BOOST_AUTO_TEST_CASE(a_feed_that_fell_behind_the_log_says_so_and_goes_on_where_it_is_told) {
+  configure(1, 0, {0});
+  auto c = connect();
+  for (int i = 0; i < 10; ++i) BOOST_REQUIRE(c.put("v", std::to_string(i), "x").has_value());
+  BOOST_REQUIRE(nodes[0]->ctx->node->store->trim_log(row.id, seq_no{6}));
+  auto feed = change_feed::open(c, "v", {{row.id, version{epoch{1}, seq_no{2}}}});
+  BOOST_REQUIRE(feed.has_value());
+  auto failed = feed->next(patience);
+  BOOST_CHECK(code_of(failed) == errc::log_trimmed);
+  BOOST_REQUIRE(feed->lost().has_value());
+  feed->go_on(*feed->lost(), c.scan(row.id, "", 100)->version);
+  BOOST_REQUIRE(c.put("v", "last", "x").has_value());
+  BOOST_TEST(follow(*feed, 1).front() == "1:11 last=x");
 }
 
 BOOST_AUTO_TEST_CASE(a_bad_batch_is_refused_at_once) {

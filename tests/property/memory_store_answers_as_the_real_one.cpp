@@ -151,9 +151,13 @@ struct twins {
                             seq_no{head.version.seq.value / 2 + 1}};
       seq_no up_to{pick(20)};
       auto bytes = pick(2) ? 100 : 100'000;
-      auto show = [](const std::vector<log_entry>& e) { return text(e); };
-      same("log_after", text(real->log_after(p, after, up_to, bytes), show),
-           text(fake.log_after(p, after, up_to, bytes), show));
+      auto show = [](const std::vector<logged_entry>& log) {
+        std::string out;
+        for (const auto& e : log) out += text({e.entry}) + (e.idle ? " idle" : "");
+        return out;
+      };
+      same("logged_after", text(real->logged_after(p, after, up_to, bytes), show),
+           text(fake.logged_after(p, after, up_to, bytes), show));
       break;
     }
     case 5: {

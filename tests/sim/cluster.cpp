@@ -22,6 +22,7 @@ BOOST_AUTO_TEST_CASE(promises_hold_whatever_happens_to_a_cluster) {
         auto one = c.run();
         sum.events += one.events;
         sum.acknowledged += one.acknowledged;
+        sum.told += one.told;
         sum.unknown += one.unknown;
         sum.read += one.read;
         sum.promotions += one.promotions;
@@ -37,9 +38,11 @@ BOOST_AUTO_TEST_CASE(promises_hold_whatever_happens_to_a_cluster) {
   auto real_s = to_seconds(std::chrono::steady_clock::now() - begun);
   std::cout << "virtual " << sum.virtual_s << " s in " << real_s << " s (" << sum.virtual_s / real_s
             << " times real time), " << sum.events << " events, " << sum.acknowledged
-            << " acknowledged, " << sum.unknown << " unknown, " << sum.read << " read, "
-            << sum.promotions << " changes of primary, " << sum.troubles << " troubles, "
-            << sum.excused << " partitions excused, slowest recovery " << slowest << " s\n";
+            << " acknowledged, " << sum.told << " told to watchers, " << sum.unknown << " unknown, "
+            << sum.read << " read, " << sum.promotions << " changes of primary, " << sum.troubles
+            << " troubles, " << sum.excused << " partitions excused, slowest recovery " << slowest
+            << " s\n";
   BOOST_TEST(sum.promotions > 0u);
   BOOST_TEST(sum.acknowledged > 0u);
+  BOOST_TEST(sum.told > 0u);
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -65,6 +66,7 @@ struct memory_shard {
   seq_no written_committed; ///< as in the head that is on disk
   memory_rows rows;
   std::map<version, log_entry> log;
+  std::set<version> idle;                 ///< entries of the log that changed nothing
   std::map<version, record_changes> undo; ///< of entries that are not known to be committed
 
   struct done {
@@ -86,6 +88,7 @@ struct memory_shard {
       auto effect = apply_entry(*e, rows, head);
       if (!effect) return tl::unexpected<error>(effect.error());
       out.outcomes.push_back(effect->outcome);
+      if (effect->outcome.idle()) idle.insert(e->version);
       undo[e->version] = std::move(effect->changes);
       log[e->version] = *e;
       head.version = e->version;
@@ -112,6 +115,7 @@ struct memory_shard {
       for (const auto& [key, change] : it->second) set_record(key, change.before, rows, head);
     std::erase_if(undo, [&](const auto& u) { return u.first.seq > fork->seq; });
     std::erase_if(log, [&](const auto& l) { return l.first.seq > fork->seq; });
+    std::erase_if(idle, [&](version v) { return v.seq > fork->seq; });
     if (head.version != *fork) {
       head.version = *fork;
       std::erase_if(head.history,
@@ -121,7 +125,8 @@ struct memory_shard {
     return out;
   }
 
-  result<std::vector<log_entry>> log_after(version after, seq_no up_to, size_t bytes_max) const {
+  result<std::vector<logged_entry>> logged_after(version after, seq_no up_to,
+                                                 size_t bytes_max) const {
     if (after.seq < head.log_start.seq)
       return fail(errc::log_trimmed, "log of " + to_string(head.partition) + " begins after "
                                          + to_string(head.log_start));
@@ -135,13 +140,13 @@ struct memory_shard {
       if (it == log.end()) return fail(errc::diverged, to_string(after) + " is not in the history");
       ++it;
     }
-    std::vector<log_entry> out;
+    std::vector<logged_entry> out;
     size_t size = 0;
     for (; it != log.end() && it->first.seq <= up_to; ++it) {
-      auto entry_size = wire::encode(it->second).size();
+      auto entry_size = encode_logged(it->second, idle.contains(it->first)).size();
       if (!out.empty() && size + entry_size > bytes_max) break;
       size += entry_size;
-      out.push_back(it->second);
+      out.push_back({it->second, idle.contains(it->first)});
     }
     return out;
   }

@@ -144,11 +144,11 @@ public:
     if (out.more) out.next.data = out.rows.back().key.data + '\0';
     return out;
   }
-  result<std::vector<log_entry>> log_after(partition_id partition, version after, seq_no up_to,
-                                           size_t bytes_max) const override {
+  result<std::vector<logged_entry>> logged_after(partition_id partition, version after,
+                                                 seq_no up_to, size_t bytes_max) const override {
     auto s = shard(partition);
     if (!s) return unknown(partition);
-    return s->log_after(after, up_to, bytes_max);
+    return s->logged_after(after, up_to, bytes_max);
   }
   result<std::shared_ptr<partition_snapshot>> open_snapshot(partition_id partition) const override {
     auto s = shard(partition);

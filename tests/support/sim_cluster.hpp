@@ -11,7 +11,7 @@ namespace harbinger::sim {
 
 struct run_summary {
   uint64_t events = 0, acknowledged = 0, unknown = 0, read = 0, promotions = 0, troubles = 0,
-           excused = 0;
+           excused = 0, told = 0;
   double virtual_s = 0.0, recovery_s = 0.0; ///< recovery: end of the troubles to everything served
 };
 
@@ -68,6 +68,7 @@ public:
     judge();
     out.events = world_.events();
     out.acknowledged = book_.acknowledged_count();
+    out.told = book_.told_count();
     out.unknown = record_.unknown;
     out.read = record_.read;
     out.promotions = book_.promotions();

@@ -53,6 +53,31 @@ public:
             "P2: acknowledged after its epoch was over: " + at(partition, v));
   }
 
+  /// One who watches the partition, and goes on wherever somebody calls itself primary: `read` is
+  /// that one's answer to who has everything up to a version. Nothing may be told that is not, or
+  /// will not stay, in the true history; close() says whether anything was left out.
+  template <class Read>
+  void watch(partition_id partition, Read read) {
+    auto& p = partitions_[partition];
+    if (p.excused || p.watched_over) return;
+    auto reply = read(p.watched);
+    if (!reply) {
+      auto code = reply.error().code;
+      require(code == errc::unavailable || code == errc::log_trimmed,
+              "watching: " + to_string(reply.error()));
+      p.watched_over |= code == errc::log_trimmed;
+      return;
+    }
+    for (const auto& change : reply->changes) {
+      require(on_truth(partition, change.version),
+              "P2: told to watchers after its epoch was over: " + at(partition, change.version));
+      p.told.push_back(change.version);
+      p.acknowledged.insert(change.version); // it must stay
+    }
+    p.watched = reply->next;
+    told_ += reply->changes.size();
+  }
+
   /// The catalog has this row now. `answers`: what sealed members said to the centre that decided.
   void row_changed(const partition_row& row, const std::map<node_id, version>& answers) {
     auto& p = partitions_[row.id];
@@ -120,8 +145,16 @@ public:
     auto log = true_log(partition);
     std::map<std::string, std::string> rows;
     partition_head folded;
-    for (const auto& [seq, e] : log)
-      if (seq <= head.seq) apply_entry(*e, rows, folded);
+    std::vector<version> effective;
+    for (const auto& [seq, e] : log) {
+      if (seq > head.seq) break;
+      auto effect = apply_entry(*e, rows, folded);
+      if (!effect->outcome.idle() && seq <= p.watched.seq) effective.push_back(e->version);
+    }
+    require(p.told == effective, "watchers were not told each change of partition "
+                                     + to_string(partition)
+                                     + " once and in order: " + std::to_string(p.told.size())
+                                     + " instead of " + std::to_string(effective.size()));
     require(folded.digest == sum,
             "P3: the primary is not the sum of the true history, " + at(partition, head));
     for (const auto& v : p.acknowledged)
@@ -140,6 +173,7 @@ public:
 
   uint64_t acknowledged_count() const { return acknowledged_; }
   uint64_t promotions() const { return promotions_; }
+  uint64_t told_count() const { return told_; } ///< changes, to watchers
 
 private:
   struct partition {
@@ -150,6 +184,9 @@ private:
     std::set<version> acknowledged;
     std::set<version> gone; ///< were on a disk that is gone
     bool excused = false;
+    version watched; ///< up to where the watcher is
+    std::vector<version> told;
+    bool watched_over = false; ///< the log did not reach back to where it was
   };
 
   static void same_state(partition& p, const node_id& node, const partition_head& h) {
@@ -171,7 +208,7 @@ private:
   }
 
   std::map<partition_id, partition> partitions_;
-  uint64_t acknowledged_ = 0, promotions_ = 0;
+  uint64_t acknowledged_ = 0, promotions_ = 0, told_ = 0;
 };
 
 } // namespace harbinger::sim

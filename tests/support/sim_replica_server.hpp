@@ -8,6 +8,7 @@
 
 #include "actors/node/resources.hpp"
 #include "replica/replica_host.hpp"
+#include "store/change_reader.hpp"
 #include "tests/support/sim_parts.hpp"
 
 namespace harbinger::sim {
@@ -150,6 +151,12 @@ private:
 
   void tick() {
     carry(host_->tick(now()));
+    for (const auto& h : disk_->heads())
+      if (auto committed = host_->committed(h.partition))
+        all_.book.watch(h.partition, [&](version after) {
+          return read_changes(*disk_, {h.partition, after, 4096, 0}, *committed,
+                              host_->readable(h.partition, now()).has_value());
+        });
     bool due = now() >= report_due_;
     if (due || report_wanted_ || copies_seen_ != copies_.changes()) {
       report_wanted_ = false;

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/version.hpp"
-#include "messages/data.hpp"
+#include "messages/client.hpp"
 #include "store/partition_head.hpp"
 #include "tests/support/history_checker.hpp"
 

@@ -432,4 +432,26 @@ BOOST_AUTO_TEST_CASE(beyond_the_limits_clients_are_refused_and_nobody_is_forgott
              == bounds.queued_max); // nobody answers: a clean refusal, nothing was proposed
 }
 
+BOOST_AUTO_TEST_CASE(watchers_are_told_only_what_every_member_has) {
+  // A secondary that holds a tail nobody acknowledged becomes primary.
+  configure(1, 1, replica_role::secondary, {"n9", "n1", "n2"});
+  write_all();
+  last = host.append(2, from_primary(1, {}, {v(1, 1), v(1, 2)}), stored, now);
+  write_all();
+  BOOST_CHECK(host.committed(partition).error().code == errc::not_primary);
+  configure(2, 2, replica_role::primary, {"n1", "n2", "n3"});
+  BOOST_CHECK(host.committed(partition).error().code == errc::not_primary); // not durable yet
+  write_all();
+  last = host.tick(now);
+  now += bounds.append_timeout;
+  last = host.tick(now);
+  auto hellos = of<send_append>();
+  BOOST_REQUIRE_EQUAL(hellos.size(), 2u);
+  acknowledge(hellos[0].request, v(1, 2));
+  BOOST_TEST(host.committed(partition)->value == 0u);
+  acknowledge(hellos[1].request, v(1, 1));
+  BOOST_TEST(host.committed(partition)->value == 1u);
+  BOOST_CHECK(host.committed(make_partition_id(9, 9)).error().code == errc::unknown_partition);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "app/exit_code.hpp"
 
@@ -32,6 +33,18 @@ exit_code client_get(const client_target& target, const std::string& volume, con
 /// `partition`: an index in the volume, or "all".
 exit_code client_scan(const client_target& target, const std::string& volume,
                       const std::string& partition, const std::string& from, uint32_t limit);
+
+struct client_watch_options {
+  std::string volume;
+  std::optional<uint32_t> partition; ///< index in the volume; nothing: all
+  std::vector<std::string> from;     ///< see client_watch
+  uint64_t changes_max = 0;          ///< end after so many; 0: until Ctrl-C
+};
+/// Prints what is committed, one JSON object a line, each a batch that was applied. From now on, or
+/// after the versions in `from`: "EPOCH:SEQ" for all partitions, "PARTITION=EPOCH:SEQ" for one (as
+/// the lines name it; it takes precedence). Ends well at Ctrl-C; failure when a version can not
+/// be followed from (log_trimmed, diverged).
+exit_code client_watch(const client_target& target, const client_watch_options& options);
 
 struct client_load_options {
   std::string volume;

@@ -132,6 +132,24 @@ void add_client_load(CLI::App& client, common_options& common, job& todo) {
   });
 }
 
+void add_client_watch(CLI::App& client, common_options& common, job& todo) {
+  auto* command = client.add_subcommand(
+      "watch", "print every committed change as a line of JSON, until Ctrl-C");
+  auto o = std::make_shared<client_watch_options>();
+  command->add_option("volume", o->volume)->required();
+  command->add_option("--partition", o->partition, "index; default: all");
+  command
+      ->add_option("--from", o->from,
+                   "after this version EPOCH:SEQ (0:0: the beginning), or PARTITION=EPOCH:SEQ for "
+                   "one of them, as the lines name it; default: from now on")
+      ->allow_extra_args(false);
+  command->add_option("--count", o->changes_max, "end after so many changes; 0: until Ctrl-C")
+      ->capture_default_str();
+  command->callback([&common, &todo, o] {
+    todo = [&common, o] { return client_watch({common.central, common.json}, *o); };
+  });
+}
+
 void add_client(CLI::App& app, common_options& common, job& todo) {
   auto* client = app.add_subcommand("client", "write and read metadata");
   client->require_subcommand(1);
@@ -196,6 +214,7 @@ void add_client(CLI::App& app, common_options& common, job& todo) {
   scan->callback([&todo, target, r] {
     todo = [=] { return client_scan(target(), r->volume, r->partition, r->from, r->limit); };
   });
+  add_client_watch(*client, common, todo);
   add_client_load(*client, common, todo);
 }
 
