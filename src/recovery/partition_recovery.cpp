@@ -139,6 +139,10 @@ failover::verdict failover::judge(const partition_row& row, const surroundings& 
   if (answers == members.size()) return verdict::decide;
   if (answers == 0) return failed == members.size() ? verdict::nobody : verdict::wait;
   bool patient = around.now - started_ < patience;
+  // Nobody waits for a partition that was never opened: a member that is only slow, because
+  // thousands are made at once, is not to be left behind.
+  if (unopened(row))
+    return around.now - started_ < unopened_patience ? verdict::wait : verdict::decide;
   // One that refused will not change its mind; one that was silent gets until the patience is over.
   return answers + failed == members.size() || !patient ? verdict::decide : verdict::wait;
 }

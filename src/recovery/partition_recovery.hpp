@@ -36,6 +36,8 @@ struct surroundings {
 /// A replica must be missing from full reports for so long before it counts as lost: one may have
 /// been built in a hurry.
 inline constexpr uint32_t missing_patience_ms = 3000;
+/// So long all living members of a partition that was never opened are waited for.
+inline constexpr auto unopened_patience = seconds(30);
 
 /// A row with no history was never opened: its members are first made secondaries of epoch 1, then
 /// it gets its first primary by the same way as any other. Later, a replica that is not there is
