@@ -1,6 +1,7 @@
 /// Replicas that come back to a partition which lacks one: taken in again from where they are, or,
 /// when they hold a tail that lost, from where it left the history. What can not be caught up is
-/// dropped and copied anew, as any stray.
+/// dropped and copied anew, as any stray. A copy that was ordered on its node, before it was known
+/// what the node holds, is not needed then.
 
 #include <algorithm>
 
@@ -21,7 +22,10 @@ bool recovery_desk::take_back(const partition_row& row, const node_id& id,
   // Sealed for a newer epoch it would refuse, and so fence, the primary.
   bool fits = complete && report.role != replica_role::primary && report.version.seq.value > 0
               && report.epoch <= row.epoch && !digest_differs;
-  if (tried || !lacking || !fits || catalog_view::mentions(row, id)) return false;
+  auto next = row;
+  std::erase_if(next.copies,
+                [&](const copy_row& copy) { return copy.node == id && !copy.ready; });
+  if (tried || !lacking || !fits || catalog_view::mentions(next, id)) return false;
   if (w.swapping || w.change || w.rewinding.count(id) || now < w.swap_not_before || !room())
     return true;
   if (!prefix_of(row.history, report.version)) {
@@ -30,7 +34,6 @@ bool recovery_desk::take_back(const partition_row& row, const node_id& id,
                  rewind_replica{{}, row.id, row.revision, row.history}, out);
     return true;
   }
-  auto next = row;
   next.joiners.insert(std::lower_bound(next.joiners.begin(), next.joiners.end(), id), id);
   auto why = id.value + " is back with " + to_string(report.version) + " and joins again";
   out.push_back(raise{severity::info,

@@ -40,10 +40,10 @@ struct dying_nodes : torture_stage {
       (void)cluster->nodes()[victim].daemon.wait(seconds(5));
     }
     auto half = nodes() - 1;
-    collect(armed, victim, half, seconds(3));
+    collect(armed, victim, half, seconds(2));
     require(cluster->start_node(victim));
     arm(victim, armed[victim].c_str());
-    collect(armed, nodes(), nodes(), seconds(4));
+    collect(armed, nodes(), nodes(), seconds(3));
     for (size_t i = 0; i < nodes(); ++i) arm(i, "nowhere");
     pause_for(milliseconds(100));
     collect(armed, nodes(), 0, seconds(0));

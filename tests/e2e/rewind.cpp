@@ -10,7 +10,8 @@ namespace {
 
 constexpr uint64_t tail = 3;
 
-/// Three nodes, so that nobody can take the place of who is away: who comes back is taken back.
+/// Three nodes and no copies, so that nobody takes the place of who is away, nor is a copy ordered
+/// where a replica comes back: who comes back is taken in again.
 struct divergent_member : torture_stage {
   partition_id partition;
   size_t primary = 0, ahead = 0, behind = 0;
@@ -26,6 +27,7 @@ struct divergent_member : torture_stage {
     ahead = (primary + 1) % 3;
     behind = (primary + 2) % 3;
     patience.deadline = seconds(30);
+    require(cluster->console({"config", "set", "prefetch.copies_max", "0"}));
   }
   static const partition_row& row_of(const partition_map& map) {
     auto it = std::find_if(map.partitions.begin(), map.partitions.end(),
@@ -83,6 +85,16 @@ struct divergent_member : torture_stage {
     return cluster->wait_for_map(
         [&](const partition_map& map) { return row_of(map).primary == id; }, timeout);
   }
+  /// The others may still be without: no copy is ordered for a while where copies came to nothing,
+  /// as they do on a node that dies again and again.
+  bool complete(duration timeout) {
+    return cluster->wait_for_map(
+        [&](const partition_map& map) {
+          const auto& row = row_of(map);
+          return row.sync_set.size() == 3 && row.joiners.empty();
+        },
+        timeout);
+  }
   std::vector<std::string> conflicts_of(size_t node) {
     auto told = cluster->node_console(node, {"conflicts"});
     require(told);
@@ -132,7 +144,7 @@ BOOST_FIXTURE_TEST_CASE(a_member_ahead_that_missed_the_failover_is_taken_back_an
   BOOST_REQUIRE(promoted(behind, seconds(30)));
   put("since", "then", seconds(30), true);
   revive_all();
-  BOOST_REQUIRE(healed(seconds(60)));
+  BOOST_REQUIRE(complete(seconds(60)));
   auto events = events_of(ahead);
   BOOST_TEST(events.find("replica_rewound") != std::string::npos, events);
   nothing_but_the_tail_is_lost(common);
@@ -155,6 +167,6 @@ BOOST_FIXTURE_TEST_CASE(one_that_dies_while_it_is_taken_back_is_taken_back_all_t
   auto end = cluster->nodes()[ahead].daemon.wait(seconds(30));
   BOOST_REQUIRE_MESSAGE(end && end->signal == SIGKILL, "did not die at rewind_done");
   revive_all();
-  BOOST_REQUIRE(healed(seconds(60)));
+  BOOST_REQUIRE(complete(seconds(60)));
   nothing_but_the_tail_is_lost(common);
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 
 #include <boost/test/results_collector.hpp>
 #include <boost/test/unit_test.hpp>
@@ -27,6 +28,7 @@ struct live_cluster {
     cluster_options options;
     options.with_trouble = with_trouble;
     options.programs = HARBINGER_BIN_DIR;
+    options.keep = std::getenv("HARBINGER_KEEP_CLUSTER") != nullptr; // to look into
     options.nodes = nodes;
     options.central = quick_central_settings();
     for (const auto& [key, value] : central) options.central[key] = value;

@@ -217,6 +217,34 @@ BOOST_FIXTURE_TEST_CASE(only_the_newest_two_checkpoints_stay, cluster) {
   BOOST_TEST(mass->newest_checkpoint(part)->last == head().version);
 }
 
+BOOST_FIXTURE_TEST_CASE(what_killed_writers_left_goes_once_nobody_can_be_writing_it, cluster) {
+  write(20);
+  flush();
+  auto left = [&](const char* name, std::chrono::hours age) {
+    fs::path path = root + "/mass/1.3/" + name;
+    std::ofstream(path) << "half a file";
+    fs::last_write_time(path, fs::file_time_type::clock::now() - age);
+    return path;
+  };
+  auto old = left("checkpoint-00000000000000000009-1.hbm.4711-1.tmp", std::chrono::hours(2));
+  auto under_way = left("checkpoint-00000000000000000009-1.hbm.4712-1.tmp", std::chrono::hours(0));
+  checkpoint();
+  BOOST_TEST(!fs::exists(old));
+  BOOST_TEST(fs::exists(under_way));
+  BOOST_TEST(files("log-").size() == 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(what_a_killed_process_of_the_same_number_left_is_in_nobodys_way, cluster) {
+  write(20);
+  flush(); // so that the directory is there
+  auto at = head().version;
+  auto name = root + "/mass/1.3/checkpoint-" + std::string(18, '0') + std::to_string(at.seq.value)
+              + '-' + std::string(19, '0') + "1.hbm." + std::to_string(::getpid()) + '-';
+  for (int i = 1; i < 200; ++i) std::ofstream(name + std::to_string(i) + ".tmp") << "half a file";
+  checkpoint();
+  BOOST_TEST(mass->newest_checkpoint(part)->last == at);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_stale_primary_does_not_reach_the_result, cluster) {
   write(20);
   flush();

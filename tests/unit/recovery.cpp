@@ -342,6 +342,49 @@ BOOST_FIXTURE_TEST_CASE(returning_replica_with_a_tail_that_lost_is_rewound_and_j
   BOOST_TEST(!dropped(id()));
 }
 
+/// A node that comes back is a good place for a copy until it has told what it holds.
+struct a_copy_is_ordered_where_a_member_comes_back : world {
+  void order(const std::string& node) {
+    auto changed = row();
+    changed.copies.push_back({node_id{node}, copy_id{9}, false});
+    commit(catalog::change(catalog, {row().revision, changed, "copy to " + node}));
+  }
+  void comes_back(const std::string& node) {
+    restarted(node);
+    join(node, incarnation{2});
+    order(node);
+    run(recovery_desk::stray_patience_ms + 3000);
+    BOOST_TEST(row().sync_set.size() == 2u);
+    BOOST_TEST(row().joiners.empty());
+    BOOST_TEST(row().copies.empty());
+    BOOST_TEST(!dropped(id()));
+  }
+};
+
+BOOST_FIXTURE_TEST_CASE(returning_replica_joins_again_and_the_copy_is_not_needed,
+                        a_copy_is_ordered_where_a_member_comes_back) {
+  run(500);
+  write(id(), 10);
+  auto back = secondary();
+  lose(back);
+  run(500);
+  for (auto& n : row().sync_set) nodes[n.value].replicas[id()].version.seq.value += 7;
+  comes_back(back);
+  BOOST_TEST(sent["rewind"] == 0);
+}
+
+BOOST_FIXTURE_TEST_CASE(returning_replica_with_a_tail_that_lost_is_rewound_and_not_dropped_for_it,
+                        a_copy_is_ordered_where_a_member_comes_back) {
+  run(500);
+  write(id(), 10);
+  auto old = row().primary.value;
+  nodes[old].replicas[id()].version.seq.value += 5;
+  lose(old);
+  run(500);
+  comes_back(old);
+  BOOST_TEST(sent["rewind"] >= 1);
+}
+
 BOOST_FIXTURE_TEST_CASE(returning_replica_that_can_not_be_caught_up_is_dropped_in_the_end, world) {
   run(500);
   write(id(), 10);
