@@ -3,6 +3,9 @@
 #include <cstdio>
 
 #include <xxhash.h>
+#if defined(__x86_64__) && __has_include(<xxh_x86dispatch.h>)
+#include <xxh_x86dispatch.h> // the same functions, by the vectors that this machine has: twice as fast
+#endif
 
 namespace harbinger {
 namespace {
