@@ -151,7 +151,9 @@ node_link_actor::behavior_type node_link(link_self self, context_ptr ctx) {
   s->reactor = std::make_unique<net::reactor>();
   net::socket_options to_centre{.kind = net::socket_kind::dealer,
                                 .endpoint = config.node.central_control};
-  to_centre.queue_max = 100; // a centre that was away long must not first read what is long past
+  // The answers to all commands that the centre may have under way: what does not fit is lost, and
+  // the centre waits for its time-out. Reports wait while it does not answer (centre_link).
+  to_centre.queue_max = 10'000;
   auto added = s->reactor->add(to_centre);
   if (!added) throw std::runtime_error("control socket: " + to_string(added.error()));
   s->socket = *added;

@@ -76,9 +76,9 @@ void replica_report_now(replica_self self, time_point now) {
   auto& node = *s.ctx->node;
   s.report_wanted = false;
   s.copies_seen = node.copies.changes();
-  s.report_due = now + milliseconds(node.report_ms.load());
   auto reports = replica_all_reports(self, now);
   s.news_due = now + report_pause(reports.size());
+  s.report_due = now + report_period(reports.size(), milliseconds(node.report_ms.load()));
   tell<node_link_actor>(
       self, s.ctx, names::node_link,
       replicas_now{std::move(reports), node.store->used_bytes(), node.store->conflict_count()});

@@ -10,7 +10,8 @@ namespace harbinger {
 
 namespace {
 
-constexpr double warm_up_s = 12; ///< at least so long under load before the trouble begins
+constexpr auto copies_max = seconds(300); ///< that copies are waited for
+constexpr double warm_up_s = 12;          ///< at least so long under load before the trouble begins
 constexpr double warm_up_spread_s = 3;
 constexpr double trouble_max_s =
     75; ///< a trouble that has not killed by then is a fault of the demo
@@ -124,8 +125,20 @@ void demo_run::watch_victim() {
   stage_.say("risk of " + victim_.value + demo_stage::formatted(" is now %.2f", *risk));
 }
 
+/// From the moment the node is in a zone until its copies are ready, with an end to the patience.
+void demo_run::hold_trouble() {
+  if (!options_.wait_for_copies) return;
+  auto now = steady::now();
+  auto map = stage_.maps().latest();
+  if (!map || !stage_.events().in_zone_since(victim_)) return trouble_->hold(false);
+  if (held_until_ == time_point{}) held_until_ = now + copies_max;
+  auto at_risk = partitions_with(*map, victim_);
+  trouble_->hold(now < held_until_ && ready_copies(*map, at_risk, victim_) < at_risk.size());
+}
+
 result<> demo_run::live_until_death() {
   auto until = steady::now() + from_seconds(trouble_max_s);
+  if (options_.wait_for_copies) until += copies_max;
   while (steady::now() < until) {
     if (auto death = watch_->seen()) {
       note_death(*death);
@@ -134,6 +147,7 @@ result<> demo_run::live_until_death() {
     if (auto runs = stage_.central_runs(); !runs) return runs;
     stage_.traffic().set_factor(trouble_->load_factor());
     watch_victim();
+    hold_trouble();
     if (!pause_for(milliseconds(5))) return demo_stage::interrupted_error();
   }
   return fail(errc::timeout, victim_.value + " outlived its trouble");

@@ -18,9 +18,12 @@ struct demo_options {
   uint32_t nodes = 6;
   double mib_per_partition = 6; ///< metadata preloaded into each
   uint32_t partitions = 12;     ///< of each of the two volumes
-  std::string history;          ///< what the model is trained on
-  std::string directory;        ///< empty: a temporary one
-  std::string programs;         ///< where harbingerd is; empty: beside this program
+  /// The trouble gets no worse while copies of the node at risk are on their way: for more metadata
+  /// than can be copied in the seconds that a trouble lasts.
+  bool wait_for_copies = false;
+  std::string history;   ///< what the model is trained on
+  std::string directory; ///< empty: a temporary one
+  std::string programs;  ///< where harbingerd is; empty: beside this program
   bool keep = false;
   std::function<void(const std::string&)> say; ///< one line of the time line
 };

@@ -33,6 +33,7 @@ private:
   result<> begin_trouble();
   result<> live_until_death();
   void watch_victim();
+  void hold_trouble();
   void note_death(const moment& death);
 
   // From then on: demo_recovery.cpp.
@@ -53,6 +54,7 @@ private:
   time_point asked_risk_;
   double said_risk_ = 0.0;
   uint64_t said_ready_ = 0;
+  time_point held_until_{}; ///< the trouble is held no longer than this; zero: never yet
   moment death_{};
   std::optional<int64_t> verdict_ms_; ///< wall clock, from the event
   std::vector<partition_id> affected_;

@@ -104,12 +104,13 @@ trouble_driver::~trouble_driver() {
 }
 
 void trouble_driver::run(const std::shared_ptr<target>& target) {
-  const auto onset = steady::now();
+  auto onset = steady::now();
   auto socket = net::requester::connect(target->endpoint);
   const bool watched = socket && plan_.kind() == trouble_kind::cpu_starvation;
   auto last = onset, told = onset - file_period, pinged = onset;
   while (!stop_ && !over_) {
     auto now = steady::now();
+    if (held_) onset += now - last;
     auto effect = plan_.at(to_seconds(now - onset));
     load_factor_ = effect.load_factor;
     if (effect.kill) target->signal(SIGKILL);

@@ -43,6 +43,8 @@ public:
   trouble_driver(const trouble_driver&) = delete;
   trouble_driver& operator=(const trouble_driver&) = delete;
 
+  /// While held the trouble stays as bad as it is, and gets no worse.
+  void hold(bool held) { held_ = held; }
   double load_factor() const { return load_factor_; }
   bool over() const { return over_; } ///< a look-alike has passed
 
@@ -53,6 +55,7 @@ private:
   trouble_plan plan_;
   std::atomic<bool> stop_{false};
   std::atomic<bool> over_{false};
+  std::atomic<bool> held_{false};
   std::atomic<double> load_factor_{1.0};
   std::thread thread_;
 };

@@ -240,14 +240,13 @@ void recovery_desk::announce_promotion(const partition_row& row, work& w, time_p
 bool recovery_desk::repair_row(const partition_row& row, work& w, time_point now, actions& out) {
   bool drilled = drill_ && drill_->owns(row.id);
   auto wanted = wanted_row(row, around(now), w.joining_since, !drilled);
-  if (wanted.copy_wanted && now >= w.want_not_before) {
+  // Service first: copies are not begun while others wait for a primary. The sweep comes back to
+  // it.
+  if (wanted.copy_wanted && now >= w.want_not_before && line_.empty()) {
     w.want_not_before = now + milliseconds(sweep_ms);
     out.push_back(want_copy{{row.id, restore_method::pull}});
   }
-  if (wanted.reasons.empty()) {
-    bool rest = drilled || escalate_or_back(row, w, now, out);
-    return rest && !wanted.copy_wanted;
-  }
+  if (wanted.reasons.empty()) return drilled || escalate_or_back(row, w, now, out);
   if (now < w.swap_not_before || !room()) return false;
   bool gave_up = !row.joiners.empty() && escalating(row) && !escalating(wanted.row);
   if (gave_up) w.escalate_not_before = now + milliseconds(escalation_rest_ms);
@@ -262,9 +261,9 @@ bool recovery_desk::configure_members(const partition_row& row, work& w, time_po
                                       actions& out) {
   bool settled = true;
   for (auto& due : due_configurations(row, around(now))) {
-    settled = false;
     auto& sent = w.configured[due.node];
-    if (sent.under_way) continue;
+    if (sent.under_way) continue; // its end brings us here again
+    settled = false;
     bool polling = due.node == row.primary && !row.joiners.empty();
     auto rest = milliseconds(polling ? join_poll_ms : settings_.retry_ms);
     if (sent.revision == row.revision && now - sent.at < rest) continue;

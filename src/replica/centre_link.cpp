@@ -24,6 +24,7 @@ std::vector<wire::frame> centre_link::tick(time_point now, const std::string& da
   if (now >= beat_due_) {
     // Late beats are not made up for; the next is due from now on.
     beat_due_ = now + heartbeat_;
+    ++unanswered_;
     out.push_back(wire::make_frame(++last_id_, node_heartbeat{who_.node, who_.life, ++beats_}));
   }
   return out;
@@ -33,10 +34,12 @@ void centre_link::welcomed(const node_welcome& m) {
   if (m.term < term_) return;
   term_ = m.term;
   welcome_ = true;
+  unanswered_ = 0;
   if (m.heartbeat_ms > 0) heartbeat_ = milliseconds(m.heartbeat_ms);
 }
 
 void centre_link::acknowledged(const heartbeat_ack& m) {
+  unanswered_ = 0;
   if (m.term < term_) return;
   if (!m.known || m.term > term_) welcome_ = false;
   term_ = m.term;
@@ -52,7 +55,7 @@ std::vector<wire::frame> centre_link::replicas(std::vector<replica_report> now_h
                                                uint64_t used_bytes, uint64_t conflicts) {
   replicas_ = std::move(now_held);
   know_replicas_ = true;
-  if (!welcome_) return {};
+  if (!welcome_ || unanswered_ > unanswered_max) return {};
   return {wire::make_frame(
       ++last_id_, node_report{who_.node, who_.life, used_bytes, conflicts, replicas_, rtt_ms_})};
 }

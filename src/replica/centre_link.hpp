@@ -17,6 +17,9 @@ namespace harbinger {
 class centre_link {
 public:
   static constexpr auto hello_again = milliseconds(500); ///< while nobody welcomes us
+  /// Heartbeats without an answer after which reports wait: a centre that was away must not first
+  /// read what is long past.
+  static constexpr uint64_t unanswered_max = 8;
   static constexpr size_t rtts_max = 4096;               ///< peers whose round-trip time is kept
 
   struct identity {
@@ -36,7 +39,7 @@ public:
   void acknowledged(const heartbeat_ack& m);
   /// Says hello anew at the next tick, e.g. because the centre refused a message.
   void refused();
-  /// A report, when the centre knows us.
+  /// A report, when the centre knows us and answers.
   std::vector<wire::frame> replicas(std::vector<replica_report> now_held, uint64_t used_bytes,
                                     uint64_t conflicts);
   void rtt(const std::string& peer, double ms); ///< not a number: unknown
@@ -52,6 +55,7 @@ private:
   term term_;
   uint64_t last_id_;
   uint64_t beats_ = 0;
+  uint64_t unanswered_ = 0; ///< heartbeats since the last answer
   bool know_replicas_ = false;
   bool welcome_ = false;
   time_point hello_due_{};

@@ -9,6 +9,9 @@ namespace harbinger::scrubbing {
 namespace {
 
 constexpr auto listing_period = milliseconds(1000);
+/// Behind a check the next listing waits so long for each replica: with thousands of small ones,
+/// listing would be all that is done.
+constexpr auto listing_rest = std::chrono::microseconds(20);
 constexpr auto busy_period = milliseconds(20);
 
 bool complete(const replica& r) {
@@ -148,7 +151,7 @@ void scrubber::end(const std::string& result, time_point now, actions& out) {
   r.checked_at = now;
   out.push_back(finished{job_->partition});
   job_.reset();
-  list_at_ = now;
+  list_at_ = now + std::min<duration>(listing_period, listing_rest * rows_.size());
 }
 
 // ------------------------------------------------------------------------------------------------

@@ -117,6 +117,12 @@ int run_bench(int argc, char** argv) {
                  "of failover: so many have a replica on the node that dies")
       ->check(CLI::Range(2, 10'900))
       ->capture_default_str();
+  app.add_option(
+         "--mib", options.recovery_mib,
+         "of recovery: MiB of metadata on the node that dies; 1024 takes 25 GiB of disk and "
+         "some minutes a run")
+      ->check(CLI::Range(8, 8192))
+      ->capture_default_str();
   app.add_option("--part", options.part, "of failover: only this")
       ->check(CLI::IsMember({"promotion", "fleet"}));
   app.add_flag("--large", options.large,
