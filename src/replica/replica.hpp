@@ -39,8 +39,8 @@ public:
 
   // --- client ---
   void put(token from, write_batch batch, time_point now, actions& out);
-  /// not_primary or lease_expired. Ask after reading: then what was read was current while it was
-  /// read.
+  /// not_primary or lease_expired, also before every member has what this one became primary with.
+  /// Ask after reading: then what was read was current while it was read.
   result<void> readable(time_point now) const;
   /// Up to where everything is durable here and on every member that is waited for, and so is part
   /// of every later primary's log. not_primary.
@@ -167,6 +167,7 @@ private:
   bool fenced_ =
       false; // a member refused us as deposed, or knows more than we: only a newer epoch helps
   bool config_durable_ = false;
+  version inherited_; // what it held when it became primary; nobody else may have all of it yet
   harbinger::epoch barred_; // was primary in this epoch and has forgotten what it had proposed
   std::map<node_id, member> members_;
   std::deque<proposal> proposals_; // after head_.version
