@@ -1,9 +1,13 @@
 #include "actors/head_node_bridge.hpp"
 
+#include <algorithm>
+#include <set>
+
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
 #include "actors/names.hpp"
+#include "messages/at_risk.hpp"
 #include "wire/codec.hpp"
 
 namespace harbinger {
@@ -142,6 +146,24 @@ void on_map_request(bridge_pointer self, const context_ptr& ctx, const control_f
   refuse_frame(self, ctx, in, {errc::unavailable, "the catalog is starting"});
 }
 
+void on_zones(bridge_pointer self, const zone_map& map) {
+  std::set<node_id> inside;
+  for (const auto& zone : map.zones) inside.insert(zone.members.begin(), zone.members.end());
+  self->state.at_risk.assign(inside.begin(), inside.end());
+  self->state.zones_at = self->clock().now();
+}
+
+void on_risk_request(bridge_pointer self, const context_ptr& ctx, const control_frame& in) {
+  if (auto ok = wire::decode<risk_request>(in.message.body); !ok)
+    return refuse_frame(self, ctx, in, ok.error());
+  const auto& s = self->state;
+  nodes_at_risk reply{ctx->term, s.zones_at.has_value(), s.at_risk, 0};
+  if (s.zones_at)
+    reply.age_ms =
+        static_cast<uint32_t>(std::clamp(to_ms(self->clock().now() - *s.zones_at), 0.0, 4e9));
+  send_to_peer(self, in.peer, wire::make_frame(in.message.id, reply));
+}
+
 void on_create_volume(bridge_pointer self, const context_ptr& ctx, const control_frame& in) {
   auto command = wire::decode<create_volume>(in.message.body);
   if (!command) return refuse_frame(self, ctx, in, command.error());
@@ -183,6 +205,7 @@ void dispatch_control(bridge_pointer self, const context_ptr& ctx, const control
   if (type == node_hello::wire_name) return on_hello(self, ctx, in);
   if (type == node_leaving::wire_name) return on_leaving(self, ctx, in);
   if (type == map_request::wire_name) return on_map_request(self, ctx, in);
+  if (type == risk_request::wire_name) return on_risk_request(self, ctx, in);
   if (type == create_volume::wire_name) return on_create_volume(self, ctx, in);
   on_command_reply(self, ctx, in);
 }
@@ -303,6 +326,7 @@ head_node_bridge_actor::behavior_type head_node_bridge(bridge_pointer self, cont
         for (auto& row : m.map->nodes)
           if (row.state == node_state::dead) disconnect_dead(self, row.id);
       },
+      [=](const zone_map& m) { on_zones(self, m); },
       [=](const control_frame& in) { dispatch_control(self, ctx, in); },
       [=](const tick&) {
         if (!self->state.view.ready()) ask_for_map(self, ctx);

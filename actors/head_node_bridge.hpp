@@ -1,8 +1,8 @@
 #pragma once
 
 /// The centre's control socket: nodes say hello, beat and report; commands go out to them; clients
-/// get the map and create volumes. Nothing that comes in here changes state by itself: hellos and
-/// volumes go through catalog_keeper.
+/// get the map and who is at risk, and create volumes. Nothing that comes in here changes state by
+/// itself: hellos and volumes go through catalog_keeper.
 
 #include <atomic>
 #include <map>
@@ -37,6 +37,8 @@ struct head_node_bridge_state {
   std::string encoded_map; ///< the whole map at encoded_revision
   revision encoded_revision;
   time_point asked_for_map{};
+  std::vector<node_id> at_risk; ///< sorted; in zones at `zones_at`
+  std::optional<time_point> zones_at;
   std::shared_ptr<std::atomic<int64_t>> waiting = std::make_shared<std::atomic<int64_t>>(0);
   std::unique_ptr<net::reactor> reactor;
   size_t socket = 0;

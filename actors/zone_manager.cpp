@@ -29,6 +29,7 @@ void send_zone_map(zone_manager_self self, const context_ptr& ctx) {
   tell<placement_actor>(self, ctx, names::placement_manager, map);
   tell<prefetch_coordinator_actor>(self, ctx, names::prefetch_coordinator, map);
   tell<recovery_coordinator_actor>(self, ctx, names::recovery_coordinator, map);
+  tell<head_node_bridge_actor>(self, ctx, names::head_node_bridge, map);
   tell<event_publisher_actor>(self, ctx, names::event_publisher, map);
 }
 

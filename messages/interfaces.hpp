@@ -225,6 +225,8 @@ using head_node_bridge_actor = caf::typed_actor<
   replies_to<node_command>::with<node_command_done>,
   // Which lives are current, and the peers to tell nodes of.
   reacts_to<catalog_changed>,
+  // For clients that ask who is at risk.
+  reacts_to<zone_map>,
   reacts_to<control_frame>,
   reacts_to<tick>,
   // "control"

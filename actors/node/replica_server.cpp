@@ -57,7 +57,12 @@ void replica_answer_centre(replica_self self, rep::token to,
 }
 
 void replica_tell_changes(replica_self self, const rep::watch_desk::answers& answers) {
-  for (const auto& a : answers) replica_answer_data(self, a.to, a.reply);
+  for (const auto& a : answers) {
+    counter(self->state.ctx, "harbinger_client_watches_total", "questions for changes answered",
+            {{"outcome", a.reply ? "ok" : std::string(to_string(a.reply.error().code))}})
+        .Increment();
+    replica_answer_data(self, a.to, a.reply);
+  }
 }
 
 // ------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ using steady = std::chrono::steady_clock;
 constexpr auto poll_wait = milliseconds(1000);    // the primary keeps a question so long
 constexpr auto poll_patience = milliseconds(500); // beyond it the primary counts as lost
 constexpr auto pause_first = milliseconds(5), pause_max = milliseconds(200);
-constexpr auto refresh_wait = milliseconds(500), refresh_pause = milliseconds(50);
+constexpr auto refresh_wait = milliseconds(500), refresh_pause = milliseconds(100);
 
 /// Where one partition is.
 struct feed_place {
@@ -21,6 +21,7 @@ struct feed_place {
   time_point until{};  ///< of the open request
   time_point ask_at{}; ///< not before
   duration pause = pause_first;
+  bool troubled = false; ///< nothing good was heard since it was last put off
   std::optional<error> lost;
 };
 
@@ -31,7 +32,6 @@ struct change_feed::impl {
   std::map<partition_id, feed_place> places;
   std::map<std::string, net::requester> nodes;
   std::map<std::pair<std::string, uint64_t>, partition_id> open;
-  bool map_is_old = false;
   time_point refreshed_at{};
 
   explicit impl(client& c) : cluster(c) {}
@@ -60,24 +60,45 @@ struct change_feed::impl {
 
   /// Asked again after a pause, by a newer map.
   void put_off(feed_place& p, time_point now) {
-    map_is_old = true;
+    p.troubled = true;
     p.ask_at = now + p.pause;
     p.pause = std::min<duration>(p.pause * 2, pause_max);
   }
 
+  void forget(feed_place& p) {
+    open.erase({p.endpoint, p.request});
+    p.request = 0;
+  }
+
+  bool troubled() const {
+    return std::any_of(places.begin(), places.end(),
+                       [](const auto& p) { return p.second.troubled && !p.second.lost; });
+  }
+
+  /// Looks where primaries are now, and asks nobody any longer who is none.
+  void refresh(time_point now) {
+    if (!troubled() || now < refreshed_at + refresh_pause) return;
+    (void)cluster.refresh(refresh_wait);
+    refreshed_at = steady::now();
+    for (auto& [partition, p] : places) {
+      if (p.request == 0) continue;
+      auto primary = cluster.primary_endpoint(partition);
+      if (!primary || *primary == p.endpoint) continue;
+      forget(p);
+      p.ask_at = now;
+    }
+  }
+
   void ask_all(time_point now) {
+    refresh(now);
     for (auto& [partition, p] : places) {
       if (p.lost) continue;
       if (p.request != 0 && now >= p.until) {
-        open.erase({p.endpoint, p.request});
-        p.request = 0;
+        forget(p);
         put_off(p, now);
       }
       if (p.request == 0 && now >= p.ask_at) ask(partition, p, now);
     }
-    if (!map_is_old || now < refreshed_at + refresh_pause) return;
-    if (cluster.refresh(refresh_wait)) map_is_old = false;
-    refreshed_at = steady::now();
   }
 
   void take(const std::string& endpoint, const wire::frame& frame, time_point now,
@@ -91,6 +112,7 @@ struct change_feed::impl {
     if (reply) {
       p.after = reply->next;
       p.pause = pause_first;
+      p.troubled = false;
       for (auto& batch : reply->changes) out.push_back({partition, std::move(batch)});
     } else if (worth_repeating(reply.error().code)) {
       put_off(p, now);
@@ -111,7 +133,7 @@ struct change_feed::impl {
 
   /// When something is due without an answer.
   time_point due() const {
-    auto at = time_point::max();
+    auto at = troubled() ? refreshed_at + refresh_pause : time_point::max();
     for (const auto& [partition, p] : places)
       if (!p.lost) at = std::min(at, p.request != 0 ? p.until : p.ask_at);
     return at;
@@ -170,7 +192,7 @@ std::optional<partition_id> change_feed::lost() const {
 void change_feed::go_on(partition_id partition, version after) {
   auto it = impl_->places.find(partition);
   if (it == impl_->places.end()) return;
-  impl_->open.erase({it->second.endpoint, it->second.request});
+  impl_->forget(it->second);
   it->second = {};
   it->second.after = after;
 }

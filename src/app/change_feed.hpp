@@ -21,7 +21,7 @@ struct feed_change {
 class change_feed {
 public:
   /// `from` says after which version each partition is followed; those that it does not name are
-  /// followed from now on. Asks `cluster` for the map, and outlives it not.
+  /// followed from now on. Asks `cluster` for the map; `cluster` stays where it is meanwhile.
   static result<change_feed> open(client& cluster, const std::vector<partition_id>& partitions,
                                   const std::map<partition_id, version>& from = {});
   /// All partitions of the volume.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <thread>
 
+#include "app/risk_book.hpp"
+
 namespace harbinger {
 namespace {
 
@@ -44,6 +46,9 @@ bool worth_repeating(errc code) {
 struct client::impl {
   client_options options;
   net::requester centre;
+  std::string central;
+  std::optional<net::requester> risk_source; // of its own: answers are taken when they are there
+  risk_book risks;
   std::map<std::string, net::requester> nodes;
   partition_map map;
   std::map<partition_id, size_t> places; // in map.partitions
@@ -52,8 +57,11 @@ struct client::impl {
   const std::string name = unique_name();
   uint64_t last_request = 0;
 
-  impl(net::requester c, client_options o)
-      : options(o), centre(std::move(c)), random(o.seed != 0 ? o.seed : std::random_device{}()) {}
+  impl(net::requester c, std::string at, client_options o)
+      : options(o),
+        centre(std::move(c)),
+        central(std::move(at)),
+        random(o.seed != 0 ? o.seed : std::random_device{}()) {}
 
   result<void> refresh(duration timeout) {
     auto whole = centre.call<partition_map>(map_request{}, timeout);
@@ -68,6 +76,41 @@ struct client::impl {
     map = std::move(whole);
     places.clear();
     for (size_t i = 0; i < map.partitions.size(); ++i) places[map.partitions[i].id] = i;
+  }
+
+  /// Takes what came within `wait`, and asks again when it is time.
+  result<void> follow_risks(duration wait) {
+    if (!risk_source) {
+      auto made = net::requester::connect(central);
+      if (!made) return tl::unexpected<error>(made.error());
+      risk_source = std::move(*made);
+    }
+    auto now = std::chrono::steady_clock::now();
+    if (risks.due(now) || wait > duration::zero()) {
+      risk_source->send({std::string{risk_request::wire_name}, 0, wire::encode(risk_request{})});
+      risks.asked(now);
+    }
+    auto answer = risk_source->receive(wait);
+    if (!answer) return fail(errc::timeout, central + " did not answer");
+    auto news = wire::read_frame<nodes_at_risk>(*answer);
+    if (!news) return tl::unexpected<error>(news.error());
+    risks.heard(std::move(*news), std::chrono::steady_clock::now());
+    return {};
+  }
+
+  /// The primary's answer, if it comes soon enough for somebody who could ask a copy.
+  std::optional<value_reply> ask_quickly(partition_id partition, const get_request& request) {
+    (void)follow_risks(duration::zero());
+    auto id = primary_id(partition);
+    if (!id) return std::nullopt;
+    auto node = connected(*id);
+    if (!node) return std::nullopt;
+    bool at_risk = risks.at_risk(*id, std::chrono::steady_clock::now());
+    auto reply = attempt<value_reply>(**node, partition, request,
+                                      at_risk ? options.slow_at_risk : options.slow);
+    if (reply) return std::move(*reply);
+    if (at_risk) ++retries["primary at risk"];
+    return std::nullopt;
   }
 
   result<std::string> endpoint_of(const node_id& id) const {
@@ -201,7 +244,7 @@ client::~client() = default;
 result<client> client::connect(const std::string& central, client_options options) {
   auto centre = net::requester::connect(central);
   if (!centre) return tl::unexpected<error>(centre.error());
-  auto made = std::make_unique<impl>(std::move(*centre), options);
+  auto made = std::make_unique<impl>(std::move(*centre), central, options);
   if (auto fetched = made->refresh(options.deadline); !fetched)
     return tl::unexpected<error>(fetched.error());
   return client(std::move(made));
@@ -212,6 +255,8 @@ const partition_map& client::map() const { return impl_->map; }
 result<void> client::refresh() { return impl_->refresh(impl_->options.deadline); }
 
 result<void> client::refresh(duration timeout) { return impl_->refresh(timeout); }
+
+result<void> client::refresh_risks(duration timeout) { return impl_->follow_risks(timeout); }
 
 result<std::string> client::primary_endpoint(partition_id partition) const {
   auto id = impl_->primary_id(partition);
@@ -290,10 +335,7 @@ result<version> client::erase_range(partition_id partition, std::string from, st
 result<value_reply> client::get(partition_id partition, const std::string& key) {
   get_request request{partition, {key}};
   if (const auto& allowed = impl_->options.stale_reads) {
-    if (auto primary = impl_->primary_of(partition))
-      if (auto reply =
-              impl_->attempt<value_reply>(**primary, partition, request, impl_->options.slow))
-        return reply;
+    if (auto reply = impl_->ask_quickly(partition, request)) return std::move(*reply);
     if (auto reply = get_from_copy(partition, key, *allowed)) return reply;
     ++impl_->retries["no copy"];
   }

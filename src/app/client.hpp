@@ -35,6 +35,8 @@ struct client_options {
   /// Lets `get` ask a copy when the primary has not answered within `slow`, or can not.
   std::optional<staleness> stale_reads = {};
   duration slow = milliseconds(100);
+  /// The same while the primary lies in a Predictive Failure Zone, as the centre says (risk_book).
+  duration slow_at_risk = milliseconds(10);
 };
 
 /// Writes are applied once, however often they are repeated: each client has a name of its own and
@@ -59,6 +61,9 @@ public:
   const partition_map& map() const;
   result<void> refresh();
   result<void> refresh(duration timeout);
+  /// Asks which nodes are at risk and waits for the answer. With `stale_reads` that is asked for
+  /// now and then without waiting.
+  result<void> refresh_risks(duration timeout);
   /// Its data endpoint by the map: unavailable when there is none now; unknown_partition,
   /// unknown_node.
   result<std::string> primary_endpoint(partition_id partition) const;

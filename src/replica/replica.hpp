@@ -46,8 +46,8 @@ public:
 
   // --- client ---
   void put(token from, write_batch batch, time_point now, actions& out);
-  /// not_primary or lease_expired. Ask after reading: then what was read was current while it was
-  /// read.
+  /// not_primary or lease_expired, also before every member has what this one became primary with.
+  /// Ask after reading: then what was read was current while it was read.
   result<void> readable(time_point now) const;
   /// A client got what was read.
   void note_read(time_point now);
@@ -185,6 +185,7 @@ private:
   bool fenced_ =
       false; // a member refused us as deposed, or knows more than we: only a newer epoch helps
   bool config_durable_ = false;
+  version inherited_; // what it held when it became primary; nobody else may have all of it yet
   harbinger::epoch barred_; // was primary in this epoch and has forgotten what it had proposed
   std::map<node_id, member> members_;
   std::deque<proposal> proposals_; // after head_.version

@@ -23,6 +23,7 @@ constexpr double batch_bytes_weight = 0.01; // of the newest batch in the mean
 void replica::become_primary(const configure_replica& command, bool durable, time_point now) {
   common_.memory.begin(head_.partition, command.epoch);
   config_durable_ = durable;
+  inherited_ = handed_;
   fenced_ = false;
   members_.clear();
   in_office_since_ = now;
@@ -80,7 +81,9 @@ result<void> replica::readable(time_point now) const {
   if (role() != replica_role::primary || !config_durable_)
     return fail(errc::not_primary, std::string(name_of(role())));
   for (const auto& [id, m] : members_)
-    if (m.blocks() && (!m.answered || now >= m.lease_from + common_.bounds.lease))
+    if (m.blocks()
+        && (!m.answered || m.acked.seq < inherited_.seq
+            || now >= m.lease_from + common_.bounds.lease))
       return fail(errc::lease_expired, id.value);
   return {};
 }

@@ -3,6 +3,7 @@
 /// Every type that the codec knows: messages of the wire, and rows that are stored in the same
 /// form.
 
+#include "messages/at_risk.hpp"
 #include "messages/catalog.hpp"
 #include "messages/client.hpp"
 #include "messages/common.hpp"
@@ -29,6 +30,7 @@
   X(append_request) X(append_ok) X(lease_request) X(lease_ok)                                      \
   X(snapshot_open) X(snapshot_opened) X(snapshot_pull)                                             \
   X(snapshot_chunk) X(delta_pull) X(delta_batch) X(map_request) X(partition_map)                   \
+  X(risk_request) X(nodes_at_risk)                                                                 \
   X(create_volume) X(event) X(console_request) X(console_reply) X(replica_report)
 
 /// X(type): rows and parts that are stored by themselves.

@@ -9,6 +9,7 @@
 #include "actors/names.hpp"
 #include "actors/recovery_coordinator.hpp"
 #include "actors/resources.hpp"
+#include "messages/at_risk.hpp"
 #include "messages/ping.hpp"
 #include "net/reactor.hpp"
 #include "wire/codec.hpp"
@@ -207,6 +208,27 @@ BOOST_FIXTURE_TEST_CASE(strangers_and_old_lives_change_nothing, centre) {
   BOOST_REQUIRE(eventually([&] { return old.last<error_reply>().has_value(); }));
   BOOST_TEST(old.last<error_reply>()->code == "unsupported");
   BOOST_TEST((stored().revision() == before));
+}
+
+BOOST_FIXTURE_TEST_CASE(clients_hear_which_nodes_are_at_risk, centre) {
+  fake_head_node client{"client", endpoint};
+  client.send(wire::make_frame(3, risk_request{}));
+  BOOST_REQUIRE(eventually([&] { return client.last<nodes_at_risk>().has_value(); }));
+  BOOST_TEST(!client.last<nodes_at_risk>()->known);
+  zone_map map;
+  map.zones.resize(2);
+  map.zones[0].members = {node_id{"n3"}, node_id{"n7"}};
+  map.zones[0].exposed = {node_id{"n4"}};
+  map.zones[1].members = {node_id{"n1"}};
+  caf::anon_send(caf::actor_cast<head_node_bridge_actor>(ctx->names.find(names::head_node_bridge)),
+                 map);
+  BOOST_REQUIRE(eventually([&] {
+    client.send(wire::make_frame(4, risk_request{}));
+    return client.last<nodes_at_risk>()->known;
+  }));
+  auto told = *client.last<nodes_at_risk>();
+  BOOST_TEST((told.nodes == std::vector<node_id>{node_id{"n1"}, node_id{"n3"}, node_id{"n7"}}));
+  BOOST_TEST((told.term == ctx->term));
 }
 
 BOOST_FIXTURE_TEST_CASE(clients_create_volumes_and_get_the_map, centre) {

@@ -18,6 +18,7 @@
 #include "actors/node/resources.hpp"
 #include "app/change_feed.hpp"
 #include "app/client.hpp"
+#include "messages/at_risk.hpp"
 #include "messages/ping.hpp"
 #include "wire/codec.hpp"
 
@@ -91,6 +92,10 @@ public:
     std::lock_guard guard(mutex_);
     row_ = std::move(row);
   }
+  void set_at_risk(std::vector<node_id> nodes) {
+    std::lock_guard guard(mutex_);
+    at_risk_ = std::move(nodes);
+  }
 
 private:
   void take(net::incoming&& in) {
@@ -121,6 +126,9 @@ private:
       map.volumes.push_back({"v", 1, 1, 2});
       map.partitions.push_back(row_);
       reactor_.send(socket_, in.peer, wire::make_frame(m.id, map));
+    } else if (m.type == risk_request::wire_name) {
+      reactor_.send(socket_, in.peer,
+                    wire::make_frame(m.id, nodes_at_risk{current, true, at_risk_, 0}));
     } else {
       replies_[m.id] = m;
     }
@@ -138,6 +146,7 @@ private:
   std::map<node_id, node_report> reports_;
   std::map<uint64_t, wire::frame> replies_;
   partition_row row_;
+  std::vector<node_id> at_risk_;
   uint64_t last_id_ = 1'000'000'000'000;
 };
 
@@ -374,9 +383,21 @@ BOOST_AUTO_TEST_CASE(an_older_state_is_read_from_a_copy_when_the_asker_allows_it
   options.stale_reads = staleness{};
   auto patient = client::connect(centre.endpoint, options);
   BOOST_REQUIRE(patient.has_value());
-  BOOST_TEST(patient->get("v", "k")->value.data == "new");
+  auto first = patient->get("v", "k");
+  BOOST_REQUIRE_MESSAGE(first.has_value(), (first ? "" : to_string(first.error())));
+  BOOST_TEST(first->value.data == "new");
   nodes[0]->stop();
   BOOST_TEST(patient->get("v", "k")->value.data == "old");
+
+  // It was told that the primary is at risk: it does not wait for it as long as for others.
+  centre.set_at_risk({nodes[0]->id});
+  options.slow = patience * 2;
+  options.slow_at_risk = milliseconds(10);
+  auto warned = client::connect(centre.endpoint, options);
+  BOOST_REQUIRE(warned.has_value());
+  BOOST_REQUIRE(warned->refresh_risks(patience).has_value());
+  BOOST_TEST(warned->get("v", "k")->value.data == "old");
+  BOOST_TEST(warned->retries().at("primary at risk") == 1u);
 }
 
 /// Everything the feed has until `count` changes were seen, as "version key=value".

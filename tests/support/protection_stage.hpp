@@ -228,14 +228,18 @@ struct protection_stage {
   static caf::behavior fake_bridge(caf::event_based_actor* self,
                                    std::shared_ptr<stage_props> props) {
     self->set_default_handler(caf::drop);
-    return {[=](const node_command& c) -> node_command_done {
-      if (props->unreachable.contains(c.node)) return {fail(errc::unknown_node, "not connected")};
-      if (c.command.type == start_copy::wire_name)
-        props->starts.emplace_back(c.node, *wire::decode<start_copy>(c.command.body));
-      if (c.command.type == drop_replica::wire_name)
-        props->drops.emplace_back(c.node, *wire::decode<drop_replica>(c.command.body));
-      return {wire::make_frame(c.command.id, done{})};
-    }};
+    return {
+        [=](const node_command& c) -> node_command_done {
+          if (props->unreachable.contains(c.node))
+            return {fail(errc::unknown_node, "not connected")};
+          if (c.command.type == start_copy::wire_name)
+            props->starts.emplace_back(c.node, *wire::decode<start_copy>(c.command.body));
+          if (c.command.type == drop_replica::wire_name)
+            props->drops.emplace_back(c.node, *wire::decode<drop_replica>(c.command.body));
+          return {wire::make_frame(c.command.id, done{})};
+        },
+        [](const zone_map&) {}, // what it tells clients is not looked at
+    };
   }
   static caf::behavior fake_recorder(caf::event_based_actor* self,
                                      std::shared_ptr<stage_props> props) {

@@ -432,7 +432,7 @@ BOOST_AUTO_TEST_CASE(beyond_the_limits_clients_are_refused_and_nobody_is_forgott
              == bounds.queued_max); // nobody answers: a clean refusal, nothing was proposed
 }
 
-BOOST_AUTO_TEST_CASE(watchers_are_told_only_what_every_member_has) {
+BOOST_AUTO_TEST_CASE(watchers_and_readers_are_told_only_what_every_member_has) {
   // A secondary that holds a tail nobody acknowledged becomes primary.
   configure(1, 1, replica_role::secondary, {"n9", "n1", "n2"});
   write_all();
@@ -451,6 +451,15 @@ BOOST_AUTO_TEST_CASE(watchers_are_told_only_what_every_member_has) {
   BOOST_TEST(host.committed(partition)->value == 0u);
   acknowledge(hellos[1].request, v(1, 1));
   BOOST_TEST(host.committed(partition)->value == 1u);
+  // Readers neither: were this node lost now, what they read would be lost with it.
+  BOOST_CHECK(host.readable(partition, now).error().code == errc::lease_expired);
+  auto wanted = of<read_log>();
+  BOOST_REQUIRE_EQUAL(wanted.size(), 1u);
+  auto tail = from_primary(1, {}, {v(1, 2)}).entries;
+  last = host.log_read(partition, wanted[0].member, wanted[0].after, tail, now);
+  acknowledge(of<send_append>().at(0).request, v(1, 2));
+  BOOST_TEST(host.committed(partition)->value == 2u);
+  BOOST_CHECK(host.readable(partition, now).has_value());
   BOOST_CHECK(host.committed(make_partition_id(9, 9)).error().code == errc::unknown_partition);
 }
 
