@@ -54,6 +54,9 @@ result<bench_rows> bench_recovery(const bench_options& options);
 /// Milliseconds in which 10,000 nodes are scored by a forest and by boosting, against one row at a
 /// time; and in which their features are written, against taking in a sample of each.
 result<bench_rows> bench_scoring(const bench_options& options);
+/// Durable writes a second of a real cluster with two replicas, and how long each takes, against a
+/// bare RocksDB and a round trip over loopback for each.
+result<bench_rows> bench_store(const bench_options& options);
 /// Seconds in which a forest and boosting learn from 100,000 rows of 60 features, against one
 /// thread.
 result<bench_rows> bench_training(const bench_options& options);

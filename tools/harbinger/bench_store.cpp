@@ -1,0 +1,149 @@
+#include <algorithm>
+
+#include "app/client.hpp"
+#include "app/cluster.hpp"
+#include "app/temporary_directory.hpp"
+#include "bare_writes.hpp"
+#include "bench.hpp"
+
+namespace harbinger {
+
+namespace {
+
+constexpr uint32_t store_partitions = 8;
+constexpr size_t store_writers = 64; ///< each with one batch in flight
+constexpr auto store_warm_up = milliseconds(500);
+constexpr auto store_span = seconds(3);
+constexpr const char* store_volume = "bench";
+
+struct shape_row {
+  const char* metric;
+  write_shape shape;
+  size_t writers;
+  double target;
+};
+
+/// A cluster of a centre and two nodes, and clients of it.
+class replicated_writes {
+public:
+  result<void> start() {
+    cluster_options options;
+    options.nodes = 2;
+    options.racks = 2;
+    auto made = cluster::prepare(options);
+    if (!made) return tl::unexpected<error>(made.error());
+    cluster_ = std::move(*made);
+    if (auto up = cluster_->start(seconds(30)); !up) return up;
+    if (auto volume = cluster_->create_volume(store_volume, store_partitions, 2, seconds(20));
+        !volume)
+      return volume;
+    if (!cluster_->wait_for_map(fully_replicated, seconds(30)))
+      return fail(errc::timeout, "the volume is not replicated");
+    for (size_t i = 0; i < store_writers; ++i) {
+      auto one = client::connect(cluster_->control_endpoint());
+      if (!one) return tl::unexpected<error>(one.error());
+      clients_.push_back(std::move(*one));
+    }
+    return {};
+  }
+  std::vector<one_write> writers(const write_shape& shape, size_t count) {
+    std::vector<one_write> out;
+    auto number_of = clients_.front().volume(store_volume)->number;
+    for (size_t i = 0; i < count; ++i)
+      out.push_back([this, shape, i, number_of](uint64_t number) -> result<void> {
+        auto partition = make_partition_id(number_of, static_cast<uint32_t>(i % store_partitions));
+        auto done = clients_[i].put(partition, shaped_batch(shape, i, number));
+        if (!done) return tl::unexpected<error>(done.error());
+        return {};
+      });
+    return out;
+  }
+
+private:
+  std::unique_ptr<cluster> cluster_;
+  std::vector<client> clients_;
+};
+
+struct side {
+  std::vector<double> per_s, p50, p99;
+  void add(const write_figures& f) {
+    per_s.push_back(f.per_s);
+    p50.push_back(f.p50_ms);
+    p99.push_back(f.p99_ms);
+  }
+};
+
+double middle(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values.empty() ? 0.0 : values[values.size() / 2];
+}
+
+result<bench_rows> measure_shape(const bench_options& options, const shape_row& what,
+                                 replicated_writes& cluster, const std::string& directory) {
+  auto one = bare_writes::open(directory + "-one", what.writers, 1);
+  if (!one) return tl::unexpected<error>(one.error());
+  auto two = bare_writes::open(directory + "-two", what.writers, 2);
+  if (!two) return tl::unexpected<error>(two.error());
+  std::vector<std::vector<one_write>> writers{cluster.writers(what.shape, what.writers),
+                                              (*one)->writers(what.shape),
+                                              (*two)->writers(what.shape)};
+  std::vector<side> sides(writers.size());
+  std::vector<uint64_t> numbers(writers.size(), 0);
+  std::vector<double> ratios;
+  for (uint32_t run = 0; run < options.runs; ++run) {
+    for (size_t k = 0; k < writers.size(); ++k) {
+      auto i = run % 2 == 0 ? k : writers.size() - 1 - k; // drift of the machine cancels
+      auto figures = measure_writes(writers[i], numbers[i], store_warm_up, store_span);
+      if (!figures) return tl::unexpected<error>(figures.error());
+      sides[i].add(*figures);
+    }
+    ratios.push_back(sides[0].per_s.back() / std::max(sides[1].per_s.back(), 1.0));
+    if (options.say)
+      options.say(std::string(what.metric) + ' ' + std::to_string(run + 1) + '/'
+                  + std::to_string(options.runs));
+  }
+  std::vector<std::pair<std::string, double>> figures{
+      {"writers", static_cast<double>(what.writers)},
+      {"records/s", middle(sides[0].per_s) * static_cast<double>(what.shape.records)},
+      {"p50, ms", middle(sides[0].p50)},
+      {"p99, ms", middle(sides[0].p99)},
+      {"p50 of the opponent, ms", middle(sides[1].p50)},
+      {"p99 of the opponent, ms", middle(sides[1].p99)},
+      {"opponent with two databases, batches/s", middle(sides[2].per_s)},
+      {"ratio of a round, least", *std::min_element(ratios.begin(), ratios.end())},
+      {"ratio of a round, most", *std::max_element(ratios.begin(), ratios.end())}};
+  bench_rows rows;
+  if (what.writers > 1) {
+    rows.push_back(make_row("store", what.metric, "batches/s", better::more, sides[0].per_s,
+                            "bare RocksDB, synced, + a round trip", sides[1].per_s, what.target));
+  } else {
+    rows.push_back(make_row("store", what.metric, "ms", better::less, sides[0].p50,
+                            "bare RocksDB, synced, + a round trip", sides[1].p50, what.target));
+  }
+  rows.back().figures = std::move(figures);
+  return rows;
+}
+
+} // namespace
+
+result<bench_rows> bench_store(const bench_options& options) {
+  auto directory = temporary_directory::make("harbinger-bench-");
+  if (!directory) return tl::unexpected<error>(directory.error());
+  replicated_writes cluster;
+  if (auto up = cluster.start(); !up) return tl::unexpected<error>(up.error());
+  const std::vector<shape_row> shapes{
+      {"writes of 16 records, 64 at once", {16, 256, 4096}, store_writers, 0.7},
+      {"writes of 1 record, 64 at once", {1, 256, 4096}, store_writers, 0.7},
+      {"a write of 1 record alone, p50", {1, 256, 4096}, 1, 0.0},
+  };
+  bench_rows out;
+  for (const auto& shape : shapes) {
+    auto rows = measure_shape(options, shape, cluster,
+                              directory->path() + "/row" + std::to_string(out.size()));
+    if (!rows) return tl::unexpected<error>(rows.error());
+    out.insert(out.end(), rows->begin(), rows->end());
+  }
+  return out;
+}
+
+} // namespace harbinger
