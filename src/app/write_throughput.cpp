@@ -81,15 +81,18 @@ result<write_figures> measure_writes(const std::vector<one_write>& writers, uint
   }
   for (auto& t : threads) t.join();
   std::vector<double> taken;
+  uint64_t writes = 0;
+  auto begun_at = first;
   for (auto& p : parts) {
     if (p.failure) return tl::unexpected<error>(*p.failure);
     taken.insert(taken.end(), p.taken_ms.begin(), p.taken_ms.end());
+    writes += p.next - begun_at;
     first = std::max(first, p.next);
   }
   if (interrupted()) return fail(errc::cancelled, "interrupted");
   std::sort(taken.begin(), taken.end());
   return write_figures{static_cast<double>(taken.size()) / to_seconds(span), share(taken, 50),
-                       share(taken, 99)};
+                       share(taken, 99), writes};
 }
 
 } // namespace harbinger

@@ -26,6 +26,7 @@ std::vector<record_op> shaped_batch(const write_shape& shape, size_t writer, uin
 struct write_figures {
   double per_s = 0.0; ///< writes (batches) that ended well
   double p50_ms = 0.0, p99_ms = 0.0;
+  uint64_t writes = 0; ///< of the warm-up, too
 };
 
 /// Does one write and waits until it is durable; called by one thread. `number` counts from 0.

@@ -1,4 +1,9 @@
 #include <algorithm>
+#include <ctime>
+#include <fstream>
+#include <sstream>
+
+#include <unistd.h>
 
 #include "app/client.hpp"
 #include "app/cluster.hpp"
@@ -59,17 +64,41 @@ public:
     return out;
   }
 
+  /// Of the cluster's processes, without this one.
+  std::vector<pid_t> processes() {
+    std::vector<pid_t> out{cluster_->central().pid()};
+    for (auto& node : cluster_->nodes()) out.push_back(node.daemon.pid());
+    return out;
+  }
+
 private:
   std::unique_ptr<cluster> cluster_;
   std::vector<client> clients_;
 };
 
+/// Processor time of these processes and of this one, in seconds.
+double processor_s(const std::vector<pid_t>& processes) {
+  auto ticks = static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
+  for (auto pid : processes) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+    std::string text((std::istreambuf_iterator<char>(file)), {});
+    std::istringstream fields(text.substr(std::min(text.size(), text.rfind(')') + 2)));
+    std::string skipped;
+    for (int i = 0; i < 11; ++i) fields >> skipped;
+    double user = 0, system = 0;
+    fields >> user >> system;
+    ticks += (user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+  }
+  return ticks;
+}
+
 struct side {
-  std::vector<double> per_s, p50, p99;
-  void add(const write_figures& f) {
+  std::vector<double> per_s, p50, p99, processor_us;
+  void add(const write_figures& f, double processor_s, uint64_t writes) {
     per_s.push_back(f.per_s);
     p50.push_back(f.p50_ms);
     p99.push_back(f.p99_ms);
+    processor_us.push_back(1e6 * processor_s / static_cast<double>(std::max<uint64_t>(writes, 1)));
   }
 };
 
@@ -87,15 +116,17 @@ result<bench_rows> measure_shape(const bench_options& options, const shape_row& 
   std::vector<std::vector<one_write>> writers{cluster.writers(what.shape, what.writers),
                                               (*one)->writers(what.shape),
                                               (*two)->writers(what.shape)};
+  auto processes = cluster.processes();
   std::vector<side> sides(writers.size());
   std::vector<uint64_t> numbers(writers.size(), 0);
   std::vector<double> ratios;
   for (uint32_t run = 0; run < options.runs; ++run) {
     for (size_t k = 0; k < writers.size(); ++k) {
       auto i = run % 2 == 0 ? k : writers.size() - 1 - k; // drift of the machine cancels
+      auto before = processor_s(processes);
       auto figures = measure_writes(writers[i], numbers[i], store_warm_up, store_span);
       if (!figures) return tl::unexpected<error>(figures.error());
-      sides[i].add(*figures);
+      sides[i].add(*figures, processor_s(processes) - before, figures->writes);
     }
     ratios.push_back(sides[0].per_s.back() / std::max(sides[1].per_s.back(), 1.0));
     if (options.say)
@@ -110,6 +141,9 @@ result<bench_rows> measure_shape(const bench_options& options, const shape_row& 
       {"p50 of the opponent, ms", middle(sides[1].p50)},
       {"p99 of the opponent, ms", middle(sides[1].p99)},
       {"opponent with two databases, batches/s", middle(sides[2].per_s)},
+      {"processor, us a write", middle(sides[0].processor_us)},
+      {"processor of the opponent, us a write", middle(sides[1].processor_us)},
+      {"processor of the opponent with two, us a write", middle(sides[2].processor_us)},
       {"ratio of a round, least", *std::min_element(ratios.begin(), ratios.end())},
       {"ratio of a round, most", *std::max_element(ratios.begin(), ratios.end())}};
   bench_rows rows;
