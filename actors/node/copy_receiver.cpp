@@ -5,6 +5,7 @@
 
 #include "actors/names.hpp"
 #include "actors/node/resources.hpp"
+#include "actors/node/snapshot_server.hpp"
 #include "store/mass_restore.hpp"
 #include "wire/codec.hpp"
 
@@ -133,8 +134,11 @@ std::optional<result<void>> receiver_store(receiver_self self, partition_id part
     return receiver_void(store.finish_copy(partition, pull.copy(), a->version,
                                            digest::from_sums(a->digest), a->history,
                                            replica_state::following));
-  if (const auto* a = std::get_if<apply_deltas>(&action))
-    return receiver_apply(store, partition, *a);
+  if (const auto* a = std::get_if<apply_deltas>(&action)) {
+    auto applied = receiver_apply(store, partition, *a);
+    if (applied) tell_of_commit(self->state.ctx, partition); // others may follow this copy
+    return applied;
+  }
   result<void> done;
   if (const auto* a = std::get_if<begin_copy>(&action))
     done = receiver_begin(store, partition, pull.copy(), *a);

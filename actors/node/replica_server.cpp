@@ -5,6 +5,7 @@
 
 #include "actors/names.hpp"
 #include "actors/node/resources.hpp"
+#include "actors/node/snapshot_server.hpp"
 #include "replica/copy_reads.hpp"
 #include "wire/codec.hpp"
 
@@ -32,8 +33,8 @@ replication::limits replica_limits(const replica_settings& s) {
 void replica_reply(replica_self self, const replica_server_state::data_asker& to,
                    wire::frame message) {
   message.id = to.id;
-  tell<data_bridge_actor>(self, self->state.ctx, names::data_bridge,
-                          data_reply{to.socket, to.peer, std::move(message)});
+  if (auto port = self->state.ctx->node->port())
+    port->reply({to.socket, to.peer, std::move(message)});
 }
 
 template <class T>
@@ -145,9 +146,8 @@ void replica_do(replica_self self, rep::read_log& a) {
 }
 
 void replica_do(replica_self self, rep::send_append& a) {
-  tell<data_bridge_actor>(
-      self, self->state.ctx, names::data_bridge,
-      peer_request{a.to.endpoint, wire::make_frame(a.request, a.message), names::replica_server});
+  if (auto port = self->state.ctx->node->port())
+    port->request({a.to.endpoint, wire::make_frame(a.request, a.message), names::replica_server});
 }
 
 void replica_do(replica_self self, rep::answer_append& a) {
@@ -155,11 +155,14 @@ void replica_do(replica_self self, rep::answer_append& a) {
 }
 
 void replica_do(replica_self self, rep::answer_put& a) {
-  counter(self->state.ctx, "harbinger_client_writes_total", "write batches answered",
-          {{"outcome", !a.answer            ? std::string(to_string(a.answer.error().code))
-                       : a.answer->repeated ? "repeated"
-                                            : "ok"}})
-      .Increment();
+  auto outcome = !a.answer            ? to_string(a.answer.error().code)
+                 : a.answer->repeated ? std::string_view("repeated")
+                                      : std::string_view("ok");
+  auto& counted = self->state.answered[outcome]; // its registry takes long to search
+  if (!counted)
+    counted = &counter(self->state.ctx, "harbinger_client_writes_total", "write batches answered",
+                       {{"outcome", std::string(outcome)}});
+  counted->Increment();
   replica_answer_data(self, a.to, a.answer);
 }
 
@@ -264,7 +267,8 @@ wire::frame replica_read_copy(replica_self self, const wire::frame& m) {
       m.id, store.scan(ask->partition, ask->from.data, ask->limit, replica_scan_bytes_max));
 }
 
-void replica_request(replica_self self, const data_request& request) {
+void replica_request(replica_self self, const data_request& request,
+                     rep::replica_host::put_requests& puts) {
   auto& s = self->state;
   const auto& m = request.message;
   replica_server_state::data_asker asker{request.socket, request.peer, m.id};
@@ -278,8 +282,7 @@ void replica_request(replica_self self, const data_request& request) {
   if (m.type == put_request::wire_name) {
     auto ask = wire::decode<put_request>(m.body);
     if (!ask) return refuse(ask.error());
-    replica_carry(
-        self, s.host->put(replica_note_asker(self, request), std::move(*ask), self->clock().now()));
+    puts.emplace_back(replica_note_asker(self, request), std::move(*ask));
   } else if (m.type == append_request::wire_name) {
     auto ask = wire::decode<append_request>(m.body);
     if (!ask) return refuse(ask.error());
@@ -289,6 +292,14 @@ void replica_request(replica_self self, const data_request& request) {
   } else {
     refuse({errc::unsupported, m.type});
   }
+}
+
+/// Puts that came in together are proposed together.
+void replica_requests(replica_self self, const std::vector<data_request>& requests) {
+  rep::replica_host::put_requests puts;
+  for (const auto& request : requests) replica_request(self, request, puts);
+  if (!puts.empty())
+    replica_carry(self, self->state.host->put(std::move(puts), self->clock().now()));
 }
 
 template <class Command>
@@ -334,7 +345,10 @@ void replica_outcomes(replica_self self) {
   auto now = self->clock().now();
   auto& host = *self->state.host;
   for (auto& o : self->state.writer->take_outcomes()) switch (o.what) {
-    case store_task::write: replica_carry(self, host.written(o.id, o.written, now)); break;
+    case store_task::write:
+      if (o.written) tell_of_commit(self->state.ctx, o.written->head.partition);
+      replica_carry(self, host.written(o.id, o.written, now));
+      break;
     case store_task::drop: replica_carry(self, host.dropped(o.id, o.journalled, now)); break;
     case store_task::rewind: replica_carry(self, host.rewound(o.id, o.rewound, now)); break;
     }
@@ -344,6 +358,7 @@ void replica_tick(replica_self self) {
   auto& s = self->state;
   auto now = self->clock().now();
   replica_outcomes(self); // a poke may have been lost while this actor was not in the directory
+  replica_requests(self, s.ctx->node->inbox.take());
   replica_carry(self, s.host->tick(now));
   bool due = now >= s.report_due;
   bool news = s.report_wanted || s.copies_seen != s.ctx->node->copies.changes();
@@ -406,7 +421,7 @@ replica_server_actor::behavior_type replica_server(replica_self self, context_pt
   s.report_due = now;
   self->send(self, tick{s.round});
   return {
-      [=](const data_request& request) { replica_request(self, request); },
+      [=](const data_request& request) { replica_requests(self, {request}); },
       [=](const peer_reply& reply) {
         auto answer = wire::read_frame<append_ok>(reply.message);
         replica_carry(
@@ -419,10 +434,12 @@ replica_server_actor::behavior_type replica_server(replica_self self, context_pt
                                                       self->clock().now()));
       },
       [=](const tick& t) {
-        if (t.round == 0)
+        if (t.round == 0) {
           replica_outcomes(self);
-        else if (t.round == self->state.round)
+          replica_requests(self, self->state.ctx->node->inbox.take());
+        } else if (t.round == self->state.round) {
           replica_tick(self);
+        }
       },
       [=](const show_request& m) {
         return m.topic == "conflicts" ? replica_show_conflicts(self) : replica_show(self);

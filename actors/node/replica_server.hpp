@@ -32,6 +32,7 @@ struct replica_server_state {
   std::map<replication::token, data_asker> askers; ///< puts and appends
   std::map<replication::token, uint64_t> commands; ///< ids of the centre's commands
   replication::token last_token = 0;
+  std::map<std::string_view, prometheus::Counter*> answered; ///< writes, by outcome
   uint64_t round = 0;
   time_point report_due;
   bool report_wanted = false;

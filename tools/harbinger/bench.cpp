@@ -27,12 +27,14 @@ struct bench {
   bool usual;         ///< measured when no names are given
   bool prints_itself; ///< its rows are not printed here
 };
-constexpr std::array<bench, 7> benches{{
+constexpr std::array<bench, 9> benches{{
+    {"cost", bench_cost, true, false},
     {"ingest", bench_ingest, true, false},
     {"prefetch", bench_prefetch, true, false},
     {"recovery", bench_recovery, true, false},
     {"scoring", bench_scoring, true, false},
     {"store", bench_store, true, false},
+    {"sync", bench_sync, true, false},
     {"training", bench_training, true, false},
     {"histories", bench_histories, false, true},
 }};
@@ -101,7 +103,8 @@ int run_bench(int argc, char** argv) {
   auto kinds = predict::scorer_kinds();
   CLI::App app{"Measure each thing beside its opponent", "harbinger bench"};
   app.add_option("names", names,
-                 "ingest, prefetch, recovery, scoring, store, training, histories; default: all but "
+                 "cost, ingest, prefetch, recovery, scoring, store, sync, training, histories; "
+                 "default: all but "
                  "histories, which needs --data")
       ->check(CLI::IsMember(names_of(false)));
   app.add_option("--json", json_file, "write the rows to this file");

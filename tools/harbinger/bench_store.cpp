@@ -16,7 +16,7 @@ namespace harbinger {
 namespace {
 
 constexpr uint32_t store_partitions = 8;
-constexpr size_t store_writers = 64; ///< each with one batch in flight
+constexpr size_t store_clients = 8; ///< each with a batch for every partition in flight
 constexpr auto store_warm_up = milliseconds(500);
 constexpr auto store_span = seconds(3);
 constexpr const char* store_volume = "bench";
@@ -24,8 +24,10 @@ constexpr const char* store_volume = "bench";
 struct shape_row {
   const char* metric;
   write_shape shape;
-  size_t writers;
+  size_t clients;
+  uint32_t at_once; ///< batches that each client has in flight
   double target;
+  size_t writers() const { return clients * at_once; } ///< of the opponent
 };
 
 /// A cluster of a centre and two nodes, and clients of it.
@@ -44,26 +46,28 @@ public:
       return volume;
     if (!cluster_->wait_for_map(fully_replicated, seconds(30)))
       return fail(errc::timeout, "the volume is not replicated");
-    for (size_t i = 0; i < store_writers; ++i) {
+    for (size_t i = 0; i < store_clients; ++i) {
       auto one = client::connect(cluster_->control_endpoint());
       if (!one) return tl::unexpected<error>(one.error());
       clients_.push_back(std::move(*one));
     }
     return {};
   }
-  std::vector<one_write> writers(const write_shape& shape, size_t count) {
+  std::vector<one_write> writers(const shape_row& what) {
     std::vector<one_write> out;
-    auto number_of = clients_.front().volume(store_volume)->number;
-    for (size_t i = 0; i < count; ++i)
-      out.push_back([this, shape, i, number_of](uint64_t number) -> result<void> {
-        auto partition = make_partition_id(number_of, static_cast<uint32_t>(i % store_partitions));
-        auto done = clients_[i].put(partition, shaped_batch(shape, i, number));
-        if (!done) return tl::unexpected<error>(done.error());
+    auto volume = clients_.front().volume(store_volume)->number;
+    for (size_t i = 0; i < what.clients; ++i)
+      out.push_back([this, what, i, volume](uint64_t number) -> result<void> {
+        std::vector<partition_write> writes;
+        for (uint32_t p = 0; p < what.at_once; ++p)
+          writes.push_back({make_partition_id(volume, p),
+                            shaped_batch(what.shape, i * what.at_once + p, number)});
+        for (const auto& done : clients_[i].put_each(std::move(writes)))
+          if (!done) return tl::unexpected<error>(done.error());
         return {};
       });
     return out;
   }
-
   /// Of the cluster's processes, without this one.
   std::vector<pid_t> processes() {
     std::vector<pid_t> out{cluster_->central().pid()};
@@ -94,8 +98,10 @@ double processor_s(const std::vector<pid_t>& processes) {
 
 struct side {
   std::vector<double> per_s, p50, p99, processor_us;
-  void add(const write_figures& f, double processor_s, uint64_t writes) {
-    per_s.push_back(f.per_s);
+  /// `at_once`: batches that are one write of measure_writes().
+  void add(const write_figures& f, double processor_s, uint32_t at_once) {
+    auto writes = f.writes * at_once;
+    per_s.push_back(f.per_s * at_once);
     p50.push_back(f.p50_ms);
     p99.push_back(f.p99_ms);
     processor_us.push_back(1e6 * processor_s / static_cast<double>(std::max<uint64_t>(writes, 1)));
@@ -109,12 +115,11 @@ double middle(std::vector<double> values) {
 
 result<bench_rows> measure_shape(const bench_options& options, const shape_row& what,
                                  replicated_writes& cluster, const std::string& directory) {
-  auto one = bare_writes::open(directory + "-one", what.writers, 1);
+  auto one = bare_writes::open(directory + "-one", what.writers(), 1);
   if (!one) return tl::unexpected<error>(one.error());
-  auto two = bare_writes::open(directory + "-two", what.writers, 2);
+  auto two = bare_writes::open(directory + "-two", what.writers(), 2);
   if (!two) return tl::unexpected<error>(two.error());
-  std::vector<std::vector<one_write>> writers{cluster.writers(what.shape, what.writers),
-                                              (*one)->writers(what.shape),
+  std::vector<std::vector<one_write>> writers{cluster.writers(what), (*one)->writers(what.shape),
                                               (*two)->writers(what.shape)};
   auto processes = cluster.processes();
   std::vector<side> sides(writers.size());
@@ -126,7 +131,7 @@ result<bench_rows> measure_shape(const bench_options& options, const shape_row& 
       auto before = processor_s(processes);
       auto figures = measure_writes(writers[i], numbers[i], store_warm_up, store_span);
       if (!figures) return tl::unexpected<error>(figures.error());
-      sides[i].add(*figures, processor_s(processes) - before, figures->writes);
+      sides[i].add(*figures, processor_s(processes) - before, i == 0 ? what.at_once : 1);
     }
     ratios.push_back(sides[0].per_s.back() / std::max(sides[1].per_s.back(), 1.0));
     if (options.say)
@@ -134,7 +139,7 @@ result<bench_rows> measure_shape(const bench_options& options, const shape_row& 
                   + std::to_string(options.runs));
   }
   std::vector<std::pair<std::string, double>> figures{
-      {"writers", static_cast<double>(what.writers)},
+      {"batches in flight", static_cast<double>(what.writers())},
       {"records/s", middle(sides[0].per_s) * static_cast<double>(what.shape.records)},
       {"p50, ms", middle(sides[0].p50)},
       {"p99, ms", middle(sides[0].p99)},
@@ -147,7 +152,7 @@ result<bench_rows> measure_shape(const bench_options& options, const shape_row& 
       {"ratio of a round, least", *std::min_element(ratios.begin(), ratios.end())},
       {"ratio of a round, most", *std::max_element(ratios.begin(), ratios.end())}};
   bench_rows rows;
-  if (what.writers > 1) {
+  if (what.writers() > 1) {
     rows.push_back(make_row("store", what.metric, "batches/s", better::more, sides[0].per_s,
                             "bare RocksDB, synced, + a round trip", sides[1].per_s, what.target));
   } else {
@@ -166,9 +171,9 @@ result<bench_rows> bench_store(const bench_options& options) {
   replicated_writes cluster;
   if (auto up = cluster.start(); !up) return tl::unexpected<error>(up.error());
   const std::vector<shape_row> shapes{
-      {"writes of 16 records, 64 at once", {16, 256, 4096}, store_writers, 0.7},
-      {"writes of 1 record, 64 at once", {1, 256, 4096}, store_writers, 0.7},
-      {"a write of 1 record alone, p50", {1, 256, 4096}, 1, 0.0},
+      {"batches of 16 records, 64 in flight", {16, 256, 4096}, store_clients, 8, 0.7},
+      {"batches of 1 record, 64 in flight", {1, 256, 4096}, store_clients, 8, 0.7},
+      {"a batch of 1 record alone, p50", {1, 256, 4096}, 1, 1, 0.0},
   };
   bench_rows out;
   for (const auto& shape : shapes) {
