@@ -5,6 +5,7 @@
 
 #include "actors/names.hpp"
 #include "actors/node/resources.hpp"
+#include "actors/node/snapshot_server.hpp"
 #include "core/crash_points.hpp"
 #include "store/mass_restore.hpp"
 #include "wire/codec.hpp"
@@ -140,6 +141,7 @@ std::optional<result<void>> receiver_store(receiver_self self, partition_id part
   if (const auto* a = std::get_if<apply_deltas>(&action)) {
     auto applied = receiver_apply(store, partition, *a);
     reach(crash_point::deltas_applied);
+    if (applied) tell_of_commit(self->state.ctx, partition); // others may follow this copy
     return applied;
   }
   result<void> done;

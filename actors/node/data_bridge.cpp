@@ -19,8 +19,17 @@ constexpr int bridge_bind_attempts =
     20; // an earlier incarnation may still be letting go of the address
 constexpr auto bridge_bind_pause = milliseconds(25);
 
+/// False: it is being restarted.
+bool bridge_to_replica_server(const context_ptr& ctx, data_request request) {
+  auto server = ctx->names.find(names::replica_server);
+  if (!server) return false;
+  if (ctx->node->inbox.put(std::move(request)))
+    caf::anon_send(caf::actor_cast<replica_server_actor>(server), tick{0});
+  return true;
+}
+
 /// Everything that arrives, on the reactor's thread. `state` outlives the reactor.
-void bridge_incoming(const context_ptr& ctx, data_bridge_state& state, net::incoming&& in) {
+void bridge_incoming(const context_ptr& ctx, bridge_port& state, net::incoming&& in) {
   const auto& type = in.message.type;
   if (in.socket == net::reactor::peer_socket) {
     auto asker = state.requests.close(in.message.id);
@@ -41,8 +50,7 @@ void bridge_incoming(const context_ptr& ctx, data_bridge_state& state, net::inco
   bool delivered = false;
   if (type.starts_with("client.") || type == append_request::wire_name
       || type == lease_request::wire_name)
-    delivered = tell_from_outside<replica_server_actor>(
-        ctx, names::replica_server, data_request{in.socket, peer, std::move(in.message)});
+    delivered = bridge_to_replica_server(ctx, {in.socket, peer, std::move(in.message)});
   else if (type.starts_with("snapshot.") || type.starts_with("delta."))
     delivered = tell_from_outside<snapshot_server_actor>(
         ctx, names::snapshot_server, data_request{in.socket, peer, std::move(in.message)});
@@ -53,8 +61,8 @@ void bridge_incoming(const context_ptr& ctx, data_bridge_state& state, net::inco
 
 result<void> bridge_bind(data_bridge_state& state, const settings& config) {
   for (int attempt = 1;; ++attempt) {
-    state.reactor = std::make_unique<net::reactor>();
-    auto added = state.reactor->add(
+    state.port->reactor = std::make_unique<net::reactor>();
+    auto added = state.port->reactor->add(
         {.kind = net::socket_kind::router, .endpoint = config.node.data, .bind = true});
     if (added) {
       state.socket = *added;
@@ -67,42 +75,48 @@ result<void> bridge_bind(data_bridge_state& state, const settings& config) {
 }
 
 show_reply bridge_show(bridge_self self) {
-  const auto& c = self->state.reactor->counters();
-  nlohmann::json out{{"endpoint", self->state.reactor->bound_endpoint(self->state.socket)},
+  const auto& port = *self->state.port;
+  const auto& c = port.reactor->counters();
+  nlohmann::json out{{"endpoint", port.reactor->bound_endpoint(self->state.socket)},
                      {"received", c.received.load()},
                      {"sent", c.sent.load()},
                      {"malformed", c.malformed.load()},
                      {"undelivered", c.undelivered.load()},
                      {"failed", c.failed.load()},
                      {"peers", c.peers.load()},
-                     {"open_requests", self->state.requests.size()},
-                     {"forgotten_requests", self->state.requests.forgotten()}};
+                     {"open_requests", port.requests.size()},
+                     {"forgotten_requests", port.requests.forgotten()}};
   return {out.dump()};
 }
 
 } // namespace
 
+data_bridge_state::~data_bridge_state() {
+  if (!port) return;
+  ctx->node->close_port(port);
+  if (port->reactor) port->reactor->stop(); // who still holds the port sends into nothing
+}
+
 data_bridge_actor::behavior_type data_bridge(bridge_self self, context_ptr ctx) {
   auto* state = &self->state;
+  state->ctx = ctx;
+  state->port = std::make_shared<bridge_port>();
   if (auto bound = bridge_bind(*state, *ctx->config); !bound) {
     spdlog::error("event=bind_failed actor=data_bridge endpoint={} reason=\"{}\"",
                   ctx->config->node.data, to_string(bound.error()));
     throw std::runtime_error("data socket: " + to_string(bound.error()));
   }
-  auto endpoint = state->reactor->bound_endpoint(state->socket);
+  auto& reactor = *state->port->reactor;
+  auto endpoint = reactor.bound_endpoint(state->socket);
   ctx->node->set_data_endpoint(endpoint);
   spdlog::info("event=listening actor=data_bridge endpoint={}", endpoint);
-  state->reactor->start(
-      [ctx, state](net::incoming&& in) { bridge_incoming(ctx, *state, std::move(in)); });
+  reactor.start([ctx, port = state->port.get()](net::incoming&& in) {
+    bridge_incoming(ctx, *port, std::move(in));
+  });
+  ctx->node->open_port(state->port);
   return {
-      [=](const data_reply& reply) {
-        self->state.reactor->send(reply.socket, reply.peer, reply.message);
-      },
-      [=](const peer_request& request) {
-        auto message = request.message;
-        message.id = self->state.requests.open({request.reply_to, request.message.id});
-        self->state.reactor->send_to_endpoint(request.endpoint, std::move(message));
-      },
+      [=](const data_reply& reply) { self->state.port->reply(reply); },
+      [=](const peer_request& request) { self->state.port->request(request); },
       [=](const show_request&) { return bridge_show(self); },
   };
 }

@@ -2,7 +2,8 @@
 
 /// Owns the data ROUTER and the connections to peers. Knows who serves which type of request,
 /// answers pings by itself (on the reactor's thread: never behind other work), and brings the
-/// replies of peers back to whoever asked.
+/// replies of peers back to whoever asked. What replica_server is to do goes into its inbox
+/// (resources.hpp) and not message by message: what comes in while it works is taken at once.
 ///
 /// Quits with errc::in_use in its reason's log line when the address is taken; its supervisor tries
 /// again.
@@ -13,6 +14,7 @@
 #include <mutex>
 
 #include "actors/context.hpp"
+#include "actors/node/resources.hpp"
 #include "net/reactor.hpp"
 
 namespace harbinger {
@@ -57,11 +59,27 @@ private:
   uint64_t forgotten_ = 0;
 };
 
+/// The sockets, for who sends much: the same as telling the actor, without its turn in between.
+/// Thread-safe; after the actor's end nothing goes out any more.
+class bridge_port : public data_port {
+public:
+  void reply(data_reply message) override {
+    reactor->send(message.socket, std::move(message.peer), std::move(message.message));
+  }
+  void request(peer_request message) override {
+    message.message.id = requests.open({std::move(message.reply_to), message.message.id});
+    reactor->send_to_endpoint(std::move(message.endpoint), std::move(message.message));
+  }
+  peer_requests requests;
+  std::unique_ptr<net::reactor> reactor; ///< last: its thread ends before what it uses
+};
+
 struct data_bridge_state {
   static constexpr const char* name = "data_bridge";
-  peer_requests requests;
+  ~data_bridge_state();
+  context_ptr ctx;
   size_t socket = 0;
-  std::unique_ptr<net::reactor> reactor; ///< last: its thread ends before what it uses
+  std::shared_ptr<bridge_port> port;
 };
 
 data_bridge_actor::behavior_type

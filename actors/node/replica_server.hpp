@@ -34,6 +34,7 @@ struct replica_server_state {
   std::map<replication::token, uint64_t> commands; ///< ids of the centre's commands
   replication::watch_desk watches;
   replication::token last_token = 0;
+  std::map<std::string_view, prometheus::Counter*> answered; ///< writes, by outcome
   uint64_t round = 0;
   time_point report_due;
   time_point news_due{}; ///< news goes no sooner

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -95,6 +96,76 @@ private:
   foreground_yield decides_{yield_limits{.rise = 0.0}};
 };
 
+/// What waits for replica_server, so that it takes many at once. Thread-safe.
+class request_inbox {
+public:
+  static constexpr size_t waiting_max = 100'000; ///< beyond it the newest is dropped and counted
+
+  /// True: there was nothing before it, somebody has to be woken.
+  bool put(data_request request) {
+    std::lock_guard guard(mutex_);
+    if (waiting_.size() >= waiting_max) {
+      ++dropped_;
+      return false;
+    }
+    waiting_.push_back(std::move(request));
+    return waiting_.size() == 1;
+  }
+  std::vector<data_request> take() {
+    std::lock_guard guard(mutex_);
+    return std::exchange(waiting_, {});
+  }
+  uint64_t dropped() const {
+    std::lock_guard guard(mutex_);
+    return dropped_;
+  }
+
+private:
+  mutable std::mutex mutex_;
+  std::vector<data_request> waiting_;
+  uint64_t dropped_ = 0;
+};
+
+/// Which partitions were committed to, for who waits for that. Thread-safe.
+class commit_news {
+public:
+  /// Says whether somebody waits. Before looking at a store, so that what comes after the look is
+  /// noted.
+  void watch(bool wanted) {
+    std::lock_guard guard(mutex_);
+    watched_ = wanted;
+    if (wanted) return;
+    changed_.clear();
+    woken_ = false;
+  }
+  /// True: it is the first since take(), somebody has to be woken.
+  bool note(partition_id partition) {
+    std::lock_guard guard(mutex_);
+    if (!watched_) return false;
+    changed_.insert(partition);
+    return !std::exchange(woken_, true);
+  }
+  std::set<partition_id> take() {
+    std::lock_guard guard(mutex_);
+    woken_ = false;
+    return std::exchange(changed_, {});
+  }
+
+private:
+  mutable std::mutex mutex_;
+  bool watched_ = false;
+  bool woken_ = false;             ///< since the last take()
+  std::set<partition_id> changed_; ///< at most the node's partitions
+};
+
+/// data_bridge's sockets (data_bridge.hpp).
+class data_port {
+public:
+  virtual ~data_port() = default;
+  virtual void reply(data_reply message) = 0;
+  virtual void request(peer_request message) = 0;
+};
+
 struct node_resources {
   std::shared_ptr<partition_store> store;
   std::shared_ptr<mass_storage> mass; ///< null when mass_storage.directory is empty
@@ -112,6 +183,23 @@ struct node_resources {
   /// How often the centre wants reports, by its newest welcome
   std::atomic<uint32_t> report_ms{1000};
 
+  request_inbox inbox; ///< of replica_server
+  commit_news news;    ///< for snapshot_server
+
+  /// Null while there is no data_bridge.
+  std::shared_ptr<data_port> port() const {
+    std::lock_guard guard(mutex_);
+    return port_;
+  }
+  void open_port(std::shared_ptr<data_port> port) {
+    std::lock_guard guard(mutex_);
+    port_ = std::move(port);
+  }
+  void close_port(const std::shared_ptr<data_port>& port) {
+    std::lock_guard guard(mutex_);
+    if (port_ == port) port_.reset();
+  }
+
   /// The data socket's bound address (a wildcard port resolved), set by data_bridge.
   void set_data_endpoint(std::string endpoint) {
     std::lock_guard guard(mutex_);
@@ -125,6 +213,7 @@ struct node_resources {
 private:
   mutable std::mutex mutex_;
   std::string data_endpoint_;
+  std::shared_ptr<data_port> port_;
 };
 
 /// Opens the store (and the mass storage, see its header) of a node. in_use, io, checksum as

@@ -15,7 +15,8 @@ namespace {
 
 using snapshot_self = snapshot_server_actor::stateful_pointer<snapshot_server_state>;
 
-constexpr auto snapshot_waiter_period = milliseconds(5); // how late news of a commit may leave
+// Waiters whose time is over; and news of a commit that this actor missed.
+constexpr auto snapshot_waiter_period = milliseconds(25);
 constexpr auto snapshot_idle_period = milliseconds(1000);
 
 template <class T>
@@ -98,6 +99,7 @@ std::optional<wire::frame> snapshot_serve(snapshot_self self, const data_request
   if (m.type != delta_pull::wire_name) return wire::make_error(m.id, {errc::unsupported, m.type});
   auto ask = wire::decode<delta_pull>(m.body);
   if (!ask) return wire::make_error(m.id, ask.error());
+  s.ctx->node->news.watch(true);
   auto reply = snapshot_deltas(self, m.id, *ask, ask->wait_ms > 0);
   if (reply) return reply;
   if (s.waiters.size() >= snapshot_server_state::waiters_max)
@@ -108,12 +110,15 @@ std::optional<wire::frame> snapshot_serve(snapshot_self self, const data_request
   return std::nullopt;
 }
 
-void snapshot_look_after_waiters(snapshot_self self) {
+/// `changed`: only these partitions; null: all.
+void snapshot_look_after_waiters(snapshot_self self, const std::set<partition_id>* changed) {
   auto& s = self->state;
   auto now = self->clock().now();
   std::deque<snapshot_server_state::waiter> kept;
   for (auto& w : s.waiters) {
-    if (auto reply = snapshot_deltas(self, w.id, w.ask, now < w.until))
+    if (changed && !changed->contains(w.ask.partition))
+      kept.push_back(std::move(w));
+    else if (auto reply = snapshot_deltas(self, w.id, w.ask, now < w.until))
       tell<data_bridge_actor>(self, s.ctx, names::data_bridge,
                               data_reply{w.socket, w.peer, std::move(*reply)});
     else
@@ -123,6 +128,11 @@ void snapshot_look_after_waiters(snapshot_self self) {
 }
 
 } // namespace
+
+void tell_of_commit(const context_ptr& ctx, partition_id partition) {
+  if (ctx->node->news.note(partition))
+    tell_from_outside<snapshot_server_actor>(ctx, names::snapshot_server, tick{0});
+}
 
 snapshot_server_actor::behavior_type snapshot_server(snapshot_self self, context_ptr ctx) {
   auto& s = self->state;
@@ -140,8 +150,14 @@ snapshot_server_actor::behavior_type snapshot_server(snapshot_self self, context
                                   data_reply{request.socket, request.peer, std::move(*reply)});
       },
       [=](const tick& t) {
+        if (t.round == 0) { // commits
+          auto changed = ctx->node->news.take();
+          return snapshot_look_after_waiters(self, &changed);
+        }
         if (t.round != self->state.round) return;
-        snapshot_look_after_waiters(self);
+        ctx->node->news.take(); // a restart may have lost the word of them
+        snapshot_look_after_waiters(self, nullptr);
+        if (self->state.waiters.empty()) ctx->node->news.watch(false);
         self->state.source->expire(self->clock().now());
         snapshot_tick_soon(self);
       },

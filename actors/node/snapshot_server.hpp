@@ -35,6 +35,10 @@ struct snapshot_server_state {
   uint64_t chunks = 0, deltas = 0;
 };
 
+/// From any thread: the store has committed to the partition. Who waits for its deltas gets them
+/// now.
+void tell_of_commit(const context_ptr& ctx, partition_id partition);
+
 /// `ctx->node` must be there.
 snapshot_server_actor::behavior_type
 snapshot_server(snapshot_server_actor::stateful_pointer<snapshot_server_state> self,

@@ -1,6 +1,7 @@
 #include "app/client.hpp"
 
 #include <algorithm>
+#include <set>
 #include <thread>
 
 #include "app/risk_book.hpp"
@@ -167,12 +168,13 @@ struct client::impl {
     return tl::unexpected<error>(std::move(last));
   }
 
+  /// `unknown`: an attempt was made that may have taken effect.
   template <class Reply, class Request>
-  result<Reply> ask(partition_id partition, const Request& request, bool writes) {
+  result<Reply> ask(partition_id partition, const Request& request, bool writes,
+                    bool unknown = false) {
     auto begun = std::chrono::steady_clock::now();
     auto until = begun + options.deadline;
     auto pause = options.backoff;
-    bool unknown = false;
     error last{errc::timeout, {}};
     for (;;) {
       auto left = until - std::chrono::steady_clock::now();
@@ -201,19 +203,65 @@ struct client::impl {
                         duration timeout) {
     auto until = std::chrono::steady_clock::now() + timeout;
     auto id = node.send(wire::frame{std::string{Request::wire_name}, 0, wire::encode(request)});
-    auto epoch_of = [&] {
-      auto place = places.find(partition);
-      return place == places.end() ? epoch{} : map.partitions[place->second].epoch;
-    };
-    auto asked_in = epoch_of();
+    auto asked_in = epoch_of(partition);
     for (;;) {
       auto left = until - std::chrono::steady_clock::now();
       if (left <= duration::zero()) return fail(errc::timeout, "no answer");
       auto reply = node.receive_id(id, std::min<duration>(left, look_again));
       if (reply) return wire::read_frame<Reply>(*reply);
       (void)refresh(std::min<duration>(left, look_again));
-      if (epoch_of() != asked_in) return fail(errc::timeout, "the partition has moved");
+      if (epoch_of(partition) != asked_in) return fail(errc::timeout, "the partition has moved");
     }
+  }
+
+  epoch epoch_of(partition_id partition) const {
+    auto place = places.find(partition);
+    return place == places.end() ? epoch{} : map.partitions[place->second].epoch;
+  }
+
+  /// A put that was sent and has no answer yet.
+  struct open_put {
+    size_t index;
+    epoch asked_in;
+  };
+
+  /// One attempt at all of them side by side; what has no answer that ends it stays empty, with
+  /// `unknown` as ask() takes it.
+  std::vector<std::optional<result<put_ok>>> attempt_each(const std::vector<put_request>& requests,
+                                                          std::vector<bool>& unknown) {
+    std::vector<std::optional<result<put_ok>>> out(requests.size());
+    std::map<net::requester*, std::map<uint64_t, open_put>> open;
+    for (size_t i = 0; i < requests.size(); ++i) {
+      auto node = primary_of(requests[i].partition);
+      if (!node) continue;
+      auto id = (*node)->send(
+          wire::frame{std::string{put_request::wire_name}, 0, wire::encode(requests[i])});
+      open[*node].emplace(id, open_put{i, epoch_of(requests[i].partition)});
+      unknown[i] = true;
+    }
+    auto until = std::chrono::steady_clock::now() + options.attempt;
+    for (auto& [node, puts] : open) {
+      while (!puts.empty()) {
+        auto left = until - std::chrono::steady_clock::now();
+        if (left <= duration::zero()) break;
+        auto reply = node->receive(std::min<duration>(left, look_again));
+        if (!reply) {
+          (void)refresh(std::min<duration>(left, look_again));
+          std::erase_if(puts, [&](const auto& p) { // ask() finds where it is now
+            return epoch_of(requests[p.second.index].partition) != p.second.asked_in;
+          });
+          continue;
+        }
+        auto it = puts.find(reply->id);
+        if (it == puts.end()) continue; // of an earlier attempt
+        auto index = it->second.index;
+        puts.erase(it);
+        auto answer = wire::read_frame<put_ok>(*reply);
+        if (!answer) unknown[index] = may_have_happened(answer.error().code);
+        if (answer || !worth_repeating(answer.error().code)) out[index] = std::move(answer);
+      }
+    }
+    return out;
   }
 
   static tl::unexpected<error> give_up(error last, bool unknown) {
@@ -303,6 +351,37 @@ result<version> client::put(partition_id partition, std::vector<record_op> ops,
   auto done = impl_->ask<put_ok>(partition, request, true);
   if (!done) return tl::unexpected<error>(done.error());
   return done->version;
+}
+
+std::vector<result<version>> client::put_each(std::vector<partition_write> writes) {
+  std::vector<put_request> requests;
+  std::vector<size_t> places; // in the answers
+  std::set<partition_id> seen;
+  std::vector<result<version>> out(writes.size(),
+                                   fail(errc::invalid_argument, "the partition comes twice"));
+  for (size_t i = 0; i < writes.size(); ++i) {
+    auto& w = writes[i];
+    if (!seen.insert(w.partition).second) continue;
+    requests.push_back(
+        {w.partition,
+         {std::move(w.ops), std::move(w.conditions), impl_->name, ++impl_->last_request}});
+    places.push_back(i);
+  }
+  std::vector<bool> unknown(requests.size(), false);
+  auto answers = impl_->attempt_each(requests, unknown);
+  for (size_t i = 0; i < requests.size(); ++i) {
+    auto answer = answers[i]
+                      ? std::move(*answers[i])
+                      : impl_->ask<put_ok>(requests[i].partition, requests[i], true, unknown[i]);
+    auto& told = out[places[i]];
+    if (answer)
+      told = answer->version;
+    else if (answers[i])
+      told = impl::give_up(answer.error(), unknown[i] && !decided(answer.error().code));
+    else
+      told = tl::unexpected<error>(answer.error());
+  }
+  return out;
 }
 
 result<version> client::put(const std::string& volume, std::string key, std::string value) {

@@ -26,6 +26,13 @@ struct staleness {
   uint32_t max_lag_ms = 0;
 };
 
+/// A batch for one partition.
+struct partition_write {
+  partition_id partition;
+  std::vector<record_op> ops;
+  std::vector<write_condition> conditions = {};
+};
+
 struct client_options {
   duration deadline = seconds(10);       ///< of one call in all, with its repetitions
   duration attempt = milliseconds(1000); ///< wait for one answer
@@ -73,6 +80,9 @@ public:
   /// Whole or not at all; not at all when a condition does not hold: condition_failed.
   result<version> put(partition_id partition, std::vector<record_op> ops,
                       std::vector<write_condition> conditions = {});
+  /// One such put for each of several partitions, all under way at once; answers in the same order.
+  /// Each partition once: invalid_argument for those that come again.
+  std::vector<result<version>> put_each(std::vector<partition_write> writes);
   /// Nothing `expected`: only if there is no such record. condition_failed otherwise.
   result<version> compare_and_set(const std::string& volume, std::string key,
                                   std::optional<std::string> expected, std::string value);

@@ -31,6 +31,10 @@ bool copy_pull::may_ask(time_point now) {
   return (unlimited_ || bucket_->ready(now)) && yielding_->ready(now) && source_gives_.ready(now);
 }
 
+bool copy_pull::may_follow(time_point now) {
+  return keeps_up_ ? unlimited_ || bucket_->ready(now) : may_ask(now);
+}
+
 void copy_pull::spend(uint64_t bytes, time_point now) {
   if (!unlimited_) bucket_->spend(bytes, now);
   yielding_->spend(bytes, now);
@@ -126,6 +130,7 @@ void copy_pull::restart_for(const start_copy& command) {
   single_.reset();
   resuming_.clear();
   had_all_at_.reset();
+  keeps_up_ = false;
   expected_head_.reset();
   progress_.source = sources_.empty() ? node_id{} : sources_[0].node;
 }
@@ -234,6 +239,7 @@ void copy_pull::on_stored(const result<void>& outcome, const local_replica& loca
   follow_from(local);
   bool complete = expected_head_ && local.version >= *expected_head_;
   if (complete) had_all_at_ = now;
+  keeps_up_ = complete;
   if (expected_head_ == local.version && expected_digest_ != 0
       && expected_digest_ != local.digest) {
     ++progress_.checksum_errors;

@@ -115,7 +115,8 @@ struct copy_progress {
 class copy_pull {
 public:
   /// `bucket` limits the bytes of all copies of this node together, as commands say. `yielding`
-  /// too, whatever they say: whoever owns it sets its rate as the foreground needs.
+  /// too, whatever they say: whoever owns it sets its rate as the foreground needs. A copy that
+  /// keeps up with its source spends from it, but does not wait for it.
   copy_pull(partition_id partition, copy_limits limits, std::shared_ptr<token_bucket> bucket,
             std::shared_ptr<token_bucket> yielding = std::make_shared<token_bucket>());
 
@@ -151,6 +152,7 @@ private:
   };
 
   bool may_ask(time_point now);
+  bool may_follow(time_point now);
   void spend(uint64_t bytes, time_point now);
   /// What a chunk has, of which `spent` were spent when it was asked for.
   void settle(uint64_t spent, uint64_t bytes, time_point now);
@@ -227,6 +229,9 @@ private:
   std::optional<harbinger::version> expected_head_; ///< of the batch being applied
   uint64_t expected_digest_ = 0;
   std::optional<time_point> had_all_at_;
+  /// With its last batch it had everything its source had. Then `yielding` does not hold it back:
+  /// it takes no more than clients write, and late it is worth nothing.
+  bool keeps_up_ = false;
 };
 
 } // namespace harbinger

@@ -43,7 +43,7 @@ void copy_pull::pull_deltas(copy_actions& out, time_point now) {
     detach(out);
     return;
   }
-  if (!may_ask(now)) return; // the next tick asks again
+  if (!may_follow(now)) return; // the next tick asks again
   progress_.source = sources_[source_].node;
   single_ = request{next_id_++, now};
   asked_from_ = version_;
@@ -71,7 +71,10 @@ void copy_pull::on_batch(const delta_batch& m, copy_actions& out, time_point now
       start_over(out, now);
       return;
     }
-    if (m.head <= version_) had_all_at_ = now;
+    if (m.head <= version_) {
+      had_all_at_ = now;
+      keeps_up_ = true;
+    }
     pull_deltas(out, now);
     return;
   }

@@ -20,7 +20,7 @@ public:
   /// Heartbeats without an answer after which reports wait: a centre that was away must not first
   /// read what is long past.
   static constexpr uint64_t unanswered_max = 8;
-  static constexpr size_t rtts_max = 4096;               ///< peers whose round-trip time is kept
+  static constexpr size_t rtts_max = 4096; ///< peers whose round-trip time is kept
 
   struct identity {
     node_id node;

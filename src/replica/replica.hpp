@@ -45,7 +45,10 @@ public:
   replica(partition_head head, shared& common, time_point now, bool exists = true);
 
   // --- client ---
+  /// Refuses, or keeps it for the next propose().
   void put(token from, write_batch batch, time_point now, actions& out);
+  /// What may be under way now goes to the members; what all of them have goes to the store.
+  void propose(time_point now, actions& out);
   /// not_primary or lease_expired, also before every member has what this one became primary with.
   /// Ask after reading: then what was read was current while it was read.
   result<void> readable(time_point now) const;
@@ -150,7 +153,6 @@ private:
   void become_primary(const configure_replica& command, bool durable, time_point now);
   void set_members(const configure_replica& command, time_point now);
   bool ready() const;
-  void propose(time_point now, actions& out);
   void advance(time_point now, actions& out);
   void pump(time_point now, actions& out);
   void pump_member(const node_id& id, member& m, time_point now, actions& out);

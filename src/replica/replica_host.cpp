@@ -43,12 +43,24 @@ const replica* replica_host::find(partition_id partition) const {
 }
 
 actions replica_host::put(token from, put_request request, time_point now) {
+  put_requests one;
+  one.emplace_back(from, std::move(request));
+  return put(std::move(one), now);
+}
+
+actions replica_host::put(put_requests requests, time_point now) {
   actions out;
-  auto it = replicas_.find(request.partition);
-  if (it == replicas_.end())
-    out.push_back(answer_put{from, fail(errc::unknown_partition, to_string(request.partition))});
-  else
+  std::map<partition_id, replica*> taken; // ordered: it reaches the actions
+  for (auto& [from, request] : requests) {
+    auto it = replicas_.find(request.partition);
+    if (it == replicas_.end()) {
+      out.push_back(answer_put{from, fail(errc::unknown_partition, to_string(request.partition))});
+      continue;
+    }
     it->second->put(from, std::move(request.batch), now, out);
+    taken.emplace(it->first, it->second.get());
+  }
+  for (auto& [id, r] : taken) r->propose(now, out);
   return out;
 }
 

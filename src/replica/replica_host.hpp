@@ -30,6 +30,9 @@ public:
   /// (stale_epoch: the centre is to choose another). Both may be tried again.
   using damage = std::optional<std::string>;
   actions put(token from, put_request request, time_point now);
+  /// The same for all that came in together: one append takes them all.
+  using put_requests = std::vector<std::pair<token, put_request>>;
+  actions put(put_requests requests, time_point now);
   actions append(token from, const append_request& request, const stored& head, time_point now);
   actions append_answered(uint64_t request, const result<append_ok>& answer, time_point now);
   /// Renews what can be renewed of a primary's leases.

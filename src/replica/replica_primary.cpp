@@ -74,7 +74,6 @@ void replica::put(token from, write_batch batch, time_point now, actions& out) {
   if (waiting_.size() >= common_.bounds.queued_max)
     return refuse({errc::overloaded, std::to_string(waiting_.size()) + " batches wait"});
   waiting_.push_back({from, std::move(batch), now});
-  propose(now, out);
 }
 
 result<void> replica::readable(time_point now) const {

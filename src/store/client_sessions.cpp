@@ -72,11 +72,10 @@ result<uint64_t> count_sessions(const record_reader& records) {
 }
 
 result<void> keep_session(record_overlay& records, std::string_view client,
-                          const client_session& session) {
+                          const client_session& session,
+                          const std::optional<client_session>& known) {
   auto key = session_key(client);
-  auto old = records.get(key);
-  if (!old) return tl::unexpected<error>(old.error());
-  if (!*old) {
+  if (!known) {
     auto count = count_sessions(records);
     if (count && *count >= sessions_max) count = forget_oldest(records);
     if (!count) return tl::unexpected<error>(count.error());
@@ -84,7 +83,8 @@ result<void> keep_session(record_overlay& records, std::string_view client,
     keys::put_be64(number, *count + 1);
     if (auto done = records.set(count_key, std::move(number)); !done) return done;
   }
-  return records.set(key, encode(session));
+  records.replace(key, known ? std::optional(encode(*known)) : std::nullopt, encode(session));
+  return {};
 }
 
 } // namespace harbinger

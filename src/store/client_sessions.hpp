@@ -26,8 +26,10 @@ struct client_session {
 /// Nothing: not known, or forgotten. checksum: the record is damaged.
 result<std::optional<client_session>> find_session(const record_reader& records,
                                                    std::string_view client);
+/// `known`: what find_session() says of this client in the state under `records`.
 result<void> keep_session(record_overlay& records, std::string_view client,
-                          const client_session& session);
+                          const client_session& session,
+                          const std::optional<client_session>& known);
 /// How many are kept.
 result<uint64_t> count_sessions(const record_reader& records);
 

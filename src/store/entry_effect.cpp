@@ -101,8 +101,9 @@ result<put_ok> answer_of(const entry_outcome& outcome) {
 
 result<entry_effect> effect_of(const record_reader& records, const log_entry& entry) {
   const auto& batch = entry.batch;
+  result<std::optional<client_session>> session;
   if (!batch.client.empty()) {
-    auto session = find_session(records, batch.client);
+    session = find_session(records, batch.client);
     if (!session) return tl::unexpected<error>(session.error());
     if (*session && batch.request == (*session)->request)
       return entry_effect{
@@ -115,8 +116,9 @@ result<entry_effect> effect_of(const record_reader& records, const log_entry& en
   auto outcome = decide(changed, entry);
   if (!outcome) return tl::unexpected<error>(outcome.error());
   if (!batch.client.empty())
-    if (auto kept = keep_session(changed, batch.client,
-                                 {batch.request, entry.version, outcome->verdict, outcome->key});
+    if (auto kept =
+            keep_session(changed, batch.client,
+                         {batch.request, entry.version, outcome->verdict, outcome->key}, *session);
         !kept)
       return tl::unexpected<error>(kept.error());
   return entry_effect{std::move(*outcome), changed.take()};

@@ -27,6 +27,9 @@ rocksdb::Options database_options() {
   o.write_buffer_size = 32 << 20;
   o.max_background_jobs = 2;
   o.max_open_files = 256;
+  // What is written was usually not written a moment ago: old values are not looked for there.
+  o.memtable_whole_key_filtering = true;
+  o.memtable_prefix_bloom_size_ratio = 0.02;
   o.info_log = make_database_log("store");
   o.paranoid_checks = true;
   rocksdb::BlockBasedTableOptions table;
@@ -88,6 +91,7 @@ std::vector<result<store_written>> store::write(const std::vector<store_write>& 
   }
   staged_writes work(*db_, slots_, held);
   for (size_t i = 0; i < group.size(); ++i) answers[i] = work.apply(group[i]);
+  work.finish();
   if (work.durable()) reach(crash_point::commit_begun);
   auto committed = commit(work.batch(), work.durable());
   if (work.durable()) reach(crash_point::commit_written);

@@ -40,6 +40,14 @@ result<void> record_overlay::set(std::string_view key, std::optional<std::string
   return {};
 }
 
+void record_overlay::replace(std::string_view key, std::optional<std::string> before,
+                             std::optional<std::string> after) {
+  auto it = changes_.find(key);
+  if (it == changes_.end())
+    it = changes_.emplace(std::string(key), record_change{std::move(before), {}}).first;
+  it->second.after = std::move(after);
+}
+
 void record_overlay::adopt(record_changes changes) {
   while (!changes.empty()) {
     auto put = changes_.insert(changes.extract(changes.begin()));

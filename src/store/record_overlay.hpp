@@ -30,6 +30,9 @@ public:
 
   /// Fails as reading the base does; nothing is changed then.
   result<void> set(std::string_view key, std::optional<std::string> value);
+  /// The same for who has just read it: `before` is what get() says of the base.
+  void replace(std::string_view key, std::optional<std::string> before,
+               std::optional<std::string> after);
   /// Lays further changes over these; `changes` begin where this overlay is.
   void adopt(record_changes changes);
 

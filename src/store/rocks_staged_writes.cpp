@@ -79,9 +79,8 @@ result<store_written> staged_writes::apply(const store_write& w) {
   h.committed = committed;
   bool lasting = first != w.entries.end() || w.change || h.epoch != current->epoch || w.create;
   if (lasting) {
-    durable_ = true;
+    lasting_.insert(w.partition);
     forget_undo(h, current->version.seq);
-    batch_.Put(slice(keys::head(w.partition)), slice(encode_head(h)));
   }
   batch_.PopSavePoint();
   group.adopt(records.take());
@@ -89,6 +88,11 @@ result<store_written> staged_writes::apply(const store_write& w) {
   heads_[w.partition] = h;
   out.head = std::move(h);
   return out;
+}
+
+void staged_writes::finish() {
+  for (auto partition : lasting_)
+    batch_.Put(slice(keys::head(partition)), slice(encode_head(heads_.at(partition))));
 }
 
 result<partition_head> staged_writes::head_of(const store_write& w) {

@@ -4,6 +4,7 @@
 /// written. Internal, like every rocks_*.hpp.
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,9 +30,12 @@ public:
   /// Adds a write; a refused one leaves nothing. The rules are those of partition_store::write.
   result<store_written> apply(const store_write& write);
 
+  /// After the last apply(): each partition's head goes into the batch once, as it is then.
+  void finish();
+
   rocksdb::WriteBatch& batch() { return batch_; }
   /// Whether the batch has to be on disk before the group is answered.
-  bool durable() const { return durable_; }
+  bool durable() const { return !lasting_.empty(); }
   /// Of the partitions that were written to, after their last write.
   const std::map<partition_id, partition_head>& heads() const { return heads_; }
 
@@ -56,8 +60,8 @@ private:
   std::map<partition_id, partition_head> heads_;
   std::map<partition_id, staged_records> records_;
   rocksdb::WriteBatch batch_;
-  bool durable_ = false;
-  int64_t growth_ = 0; ///< in bytes, of all writes together
+  std::set<partition_id> lasting_; ///< partitions whose heads have to be written
+  int64_t growth_ = 0;             ///< in bytes, of all writes together
 };
 
 } // namespace harbinger::rocks

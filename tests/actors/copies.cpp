@@ -135,6 +135,7 @@ struct two_nodes {
       item.entries = {{next, {{{op_kind::put, bytes{key}, bytes{value}}}}}};
       item.committed = next.seq;
       BOOST_REQUIRE(source->node->store->write_one(item));
+      tell_of_commit(source, part); // as replica_server does
     }
   }
   std::string start(uint64_t id = 1) {
@@ -170,6 +171,17 @@ BOOST_FIXTURE_TEST_CASE(a_copy_is_made_and_follows_every_write, two_nodes) {
   BOOST_TEST(row().following);
   BOOST_TEST(row().source.value == "source");
   BOOST_TEST(row().copied_bytes > 100'000u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_following_copy_has_a_commit_before_any_clock_ticks, two_nodes) {
+  write(10);
+  start();
+  advance(milliseconds(300)); // it waits for deltas now
+  for (int i = 0; i < 3; ++i) {
+    write(2);
+    sched.run();
+    expect_equal();
+  }
 }
 
 BOOST_FIXTURE_TEST_CASE(an_empty_partition_is_copied_too, two_nodes) {

@@ -305,6 +305,27 @@ BOOST_AUTO_TEST_CASE(a_record_is_set_only_if_it_is_what_is_expected) {
   BOOST_TEST(c.retries().empty());
 }
 
+BOOST_AUTO_TEST_CASE(puts_side_by_side_are_answered_each_and_follow_their_primary) {
+  configure(1, 0, {0, 1});
+  auto c = connect();
+  auto one = [&](std::string value) {
+    return partition_write{row.id, {{op_kind::put, {"k"}, {std::move(value)}}}};
+  };
+  auto twice = c.put_each({one("1"), one("2")});
+  BOOST_REQUIRE_EQUAL(twice.size(), 2u);
+  BOOST_REQUIRE(twice[0].has_value());
+  BOOST_CHECK(code_of(twice[1]) == errc::invalid_argument);
+  auto refused = one("3");
+  refused.conditions = {{condition_kind::absent, {"k"}, {}}};
+  BOOST_CHECK(code_of(c.put_each({refused})[0]) == errc::condition_failed);
+  BOOST_TEST(c.retries().empty());
+  configure(2, 1, {0, 1}); // the client does not know yet
+  auto moved = c.put_each({one("4")});
+  BOOST_REQUIRE(moved[0].has_value());
+  BOOST_CHECK(moved[0]->epoch == epoch{2});
+  BOOST_TEST(c.get("v", "k")->value.data == "4");
+}
+
 BOOST_AUTO_TEST_CASE(a_range_is_erased_and_what_the_service_keeps_is_neither_seen_nor_touched) {
   configure(1, 0, {0});
   auto c = connect();

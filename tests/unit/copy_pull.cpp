@@ -19,7 +19,8 @@ const partition_id part{5};
 struct copying {
   time_point now = time_point{} + std::chrono::hours(1);
   std::shared_ptr<token_bucket> bucket = std::make_shared<token_bucket>();
-  copy_pull pull{part, limits(), bucket};
+  std::shared_ptr<token_bucket> yielding = std::make_shared<token_bucket>();
+  copy_pull pull{part, limits(), bucket, yielding};
   local_replica local;
   start_copy command;
   copy_actions last;
@@ -454,4 +455,21 @@ BOOST_FIXTURE_TEST_CASE(the_rate_holds_requests_back, copying) {
   BOOST_TEST(actions<send_to_source>().empty());
   wait(milliseconds(1900));
   BOOST_TEST(!actions<send_to_source>().empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_copy_that_keeps_up_does_not_wait_for_the_foreground, copying) {
+  follow();
+  reply(sent().id, batch({}, 10)); // it has everything
+  yielding->set_rate(1);
+  reply(sent().id, batch({entry(11)}, 11));
+  local.version = {epoch{1}, seq_no{11}};
+  step(copy_stored{});
+  BOOST_TEST(actions<send_to_source>().size() == 1u);
+  // Its source is far ahead: what it asks for now is as much as a snapshot.
+  reply(sent().id, batch({entry(12)}, 900));
+  local.version = {epoch{1}, seq_no{12}};
+  step(copy_stored{});
+  BOOST_TEST(actions<send_to_source>().empty());
+  wait(std::chrono::hours(1));
+  BOOST_TEST(actions<send_to_source>().size() == 1u);
 }

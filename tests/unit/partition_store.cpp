@@ -115,6 +115,12 @@ BOOST_AUTO_TEST_CASE(several_writes_of_one_partition_in_one_group_build_on_each_
   BOOST_TEST(!answers[2].has_value());
   BOOST_TEST(store->get(p1, "k")->bytes == "newer");
   BOOST_TEST(store->verify(p1).has_value());
+  auto before = *store->head(p1);
+  reopen(); // the head that was written is that of the last one
+  BOOST_TEST(store->head(p1)->version == before.version);
+  BOOST_TEST(store->head(p1)->records == before.records);
+  BOOST_TEST(store->head(p1)->digest.total() == before.digest.total());
+  BOOST_TEST(store->verify(p1).has_value());
 }
 
 BOOST_AUTO_TEST_CASE(conditions_ranges_and_requests_see_what_the_same_group_wrote_before) {

@@ -138,6 +138,28 @@ BOOST_AUTO_TEST_CASE(a_primary_reports_how_soon_it_served_clients) {
   BOOST_TEST(told().first_write_ms == 0.0);
 }
 
+BOOST_AUTO_TEST_CASE(puts_that_come_in_together_go_out_in_one_append) {
+  configure(1, 1, replica_role::primary, {"n1", "n2"});
+  write_all();
+  now += bounds.append_timeout;
+  last = host.tick(now);
+  acknowledge(of<send_append>().at(0).request, {});
+  replica_host::put_requests together;
+  for (token client : {7, 8, 9})
+    together.emplace_back(client, put_request{partition, {{{op_kind::put, {"k"}, {"v"}}}}});
+  last = host.put(std::move(together), now);
+  auto appends = of<send_append>();
+  BOOST_REQUIRE_EQUAL(appends.size(), 1u);
+  BOOST_TEST(appends[0].message.entries.size() == 3u);
+  acknowledge(appends[0].request, v(1, 3));
+  auto commits = of<write_store>();
+  BOOST_REQUIRE_EQUAL(commits.size(), 1u);
+  write_all();
+  std::vector<token> answered;
+  for (const auto& a : of<answer_put>()) answered.push_back(a.to);
+  BOOST_TEST(answered == (std::vector<token>{7, 8, 9}), boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(each_client_is_told_what_its_own_entry_came_to) {
   configure(1, 1, replica_role::primary, {"n1"});
   write_all();

@@ -27,12 +27,15 @@ struct bench {
   bool usual;         ///< measured when no names are given
   bool prints_itself; ///< its rows are not printed here
 };
-constexpr std::array<bench, 7> benches{{
+constexpr std::array<bench, 10> benches{{
+    {"cost", bench_cost, true, false},
     {"failover", bench_failover, true, false},
     {"ingest", bench_ingest, true, false},
     {"prefetch", bench_prefetch, true, false},
     {"recovery", bench_recovery, true, false},
     {"scoring", bench_scoring, true, false},
+    {"store", bench_store, true, false},
+    {"sync", bench_sync, true, false},
     {"training", bench_training, true, false},
     {"histories", bench_histories, false, true},
 }};
@@ -104,10 +107,9 @@ int run_bench(int argc, char** argv) {
   std::string json_file;
   auto kinds = predict::scorer_kinds();
   CLI::App app{"Measure each thing beside its opponent", "harbinger bench"};
-  app.add_option(
-         "names", names,
-         "failover, ingest, prefetch, recovery, scoring, training, histories; default: all but "
-         "histories, which needs --data")
+  app.add_option("names", names,
+                 "cost, failover, ingest, prefetch, recovery, scoring, store, sync, training, "
+                 "histories; default: all but histories, which needs --data")
       ->check(CLI::IsMember(names_of(false)));
   app.add_option("--json", json_file, "write the rows to this file");
   app.add_option("--runs", options.runs, "of each; histories are judged once")

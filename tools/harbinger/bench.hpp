@@ -47,6 +47,9 @@ struct bench_options {
 };
 using bench_rows = std::vector<bench_row>;
 
+/// What a warning that is wrong costs while copies nobody needs are made and followed: writes, and
+/// the recovery of partitions that have no copy, against a cluster that predicts nothing.
+result<bench_rows> bench_cost(const bench_options& options);
 /// Samples a second through receive, decode, gate and features, against receive and msgpack::unpack
 /// alone.
 result<bench_rows> bench_ingest(const bench_options& options);
@@ -62,6 +65,12 @@ result<bench_rows> bench_recovery(const bench_options& options);
 /// Milliseconds in which 10,000 nodes are scored by a forest and by boosting, against one row at a
 /// time; and in which their features are written, against taking in a sample of each.
 result<bench_rows> bench_scoring(const bench_options& options);
+/// Durable writes a second of a real cluster with two replicas, and how long each takes, against a
+/// bare RocksDB and a round trip over loopback for each.
+result<bench_rows> bench_store(const bench_options& options);
+/// How late a following copy has what was committed, in ms, while 20,000 records a second are
+/// written, against a bare loop that ships and stores the same.
+result<bench_rows> bench_sync(const bench_options& options);
 /// Seconds in which a forest and boosting learn from 100,000 rows of 60 features, against one
 /// thread.
 result<bench_rows> bench_training(const bench_options& options);
