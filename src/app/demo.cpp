@@ -64,7 +64,9 @@ uint64_t ready_copies(const partition_map& map, const std::vector<partition_id>&
 } // namespace
 
 demo_run::demo_run(const demo_options& options)
-    : engine_(options.seed), stage_(options, [this](const event& e) { see(e); }) {
+    : wait_for_copies_(options.wait_for_copies),
+      engine_(options.seed),
+      stage_(options, [this](const event& e) { see(e); }) {
   report_.trouble = std::string{name_of(options.trouble)};
   report_.seed = options.seed;
   report_.metadata_mib_per_partition = options.mib_per_partition;
@@ -127,7 +129,7 @@ void demo_run::watch_victim() {
 
 /// From the moment the node is in a zone until its copies are ready, with an end to the patience.
 void demo_run::hold_trouble() {
-  if (!options_.wait_for_copies) return;
+  if (!wait_for_copies_) return;
   auto now = steady::now();
   auto map = stage_.maps().latest();
   if (!map || !stage_.events().in_zone_since(victim_)) return trouble_->hold(false);
@@ -138,7 +140,7 @@ void demo_run::hold_trouble() {
 
 result<> demo_run::live_until_death() {
   auto until = steady::now() + from_seconds(trouble_max_s);
-  if (options_.wait_for_copies) until += copies_max;
+  if (wait_for_copies_) until += copies_max;
   while (steady::now() < until) {
     if (auto death = watch_->seen()) {
       note_death(*death);

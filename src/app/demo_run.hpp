@@ -43,6 +43,7 @@ private:
   std::optional<double> drill(const char* method);
   result<> verify() { return stage_.verify(*probe_, report_); }
 
+  bool wait_for_copies_;
   std::mt19937_64 engine_;
   demo_stage stage_;
   demo_report report_;

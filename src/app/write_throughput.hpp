@@ -9,7 +9,7 @@
 
 #include "core/result.hpp"
 #include "core/time.hpp"
-#include "messages/data.hpp"
+#include "messages/client.hpp"
 
 namespace harbinger {
 
