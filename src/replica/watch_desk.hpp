@@ -3,10 +3,11 @@
 /// Clients that follow changes (client.watch) and wait for more. Pure: the carrier reads, and says
 /// when something was committed.
 ///
-/// No lease is needed to tell what was committed: it is on every member of the sync set in force and
-/// here, so whoever becomes primary later holds it too (P2). A primary that was deposed and does
-/// not know it can only be late, and its watchers hear of the new one from the map. Only to say
-/// that a version is in no history takes a lease: the next primary may have gone on past this log.
+/// No lease is needed to tell what was committed: it is on every member of the sync set in force
+/// and here, so whoever becomes primary later holds it too (P2). A primary that was deposed and
+/// does not know it can only be late, and its watchers hear of the new one from the map. Only to
+/// say that a version is in no history takes a lease: the next primary may have gone on past this
+/// log.
 
 #include <functional>
 #include <map>
