@@ -174,10 +174,12 @@ void protection_keys(std::vector<config_key>& k) {
   k.push_back(integer({"prefetch.credits", node, restart, "chunks",
                        "pieces this node has asked a source for and not got yet, per copy"},
                       1, 256, FIELD(prefetch.credits)));
-  k.push_back(number({"prefetch.yield_rise", node, restart, "times",
-                      "copies from and to this node slow down while its durable writes take more "
-                      "than so many times what they take without copies; 0: never"},
-                     0, 100, FIELD(prefetch.yield_rise)));
+  k.push_back(
+      number({"prefetch.yield_rise", node, restart, "times",
+              "copies from and to this node slow down while its durable writes take more "
+              "than so many times what they take without copies, in the mean or the slowest of "
+              "them; 0: never"},
+             0, 100, FIELD(prefetch.yield_rise)));
   k.push_back(
       integer({"prefetch.floor_bytes_per_s", node, restart, "bytes/s",
                "what copies may take however slow writes are, so that one at risk finishes"},
