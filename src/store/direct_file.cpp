@@ -68,7 +68,7 @@ void direct_file::write_buffers() {
 result<void> direct_file::write_buffer(std::unique_lock<std::mutex>& lock) {
   result<void> written;
   for (size_t at = 0, size = 0; written && at < buffer_bytes; at += size) {
-    size = awaited_ ? buffer_bytes - at : std::min(piece_bytes, buffer_bytes - at);
+    size = in_pieces_ ? std::min(piece_bytes, buffer_bytes - at) : buffer_bytes - at;
     lock.unlock();
     written = write_at(writing_.get() + at, size, writing_at_ + at);
     lock.lock();
@@ -97,21 +97,23 @@ result<void> direct_file::outcome() const {
 
 result<void> direct_file::wait_idle() {
   std::unique_lock lock(mutex_);
-  awaited_ = true;
+  in_pieces_ = false;
   changed_.wait(lock, [this] { return !busy_; });
-  awaited_ = false;
   return outcome();
 }
 
 result<void> direct_file::hand_over() {
   if (auto idle = wait_idle(); !idle) return idle;
   std::swap(filling_, writing_);
+  auto now = std::chrono::steady_clock::now();
   {
     std::lock_guard guard(mutex_);
     writing_at_ = written_;
+    in_pieces_ = now - filling_since_ > slow_fill;
     busy_ = true;
   }
   changed_.notify_all();
+  filling_since_ = now;
   written_ += buffer_bytes;
   filled_ = 0;
   return {};

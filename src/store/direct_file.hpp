@@ -13,15 +13,18 @@
 #include <thread>
 
 #include "core/result.hpp"
+#include "core/time.hpp"
 
 namespace harbinger {
 
 class direct_file {
 public:
   static constexpr size_t buffer_bytes = 1 << 20; ///< two of them are held
-  /// A buffer that nobody waits for goes to disk in so large pieces, so that what others write
-  /// waits for no more than one of them.
+  /// A buffer that took longer than slow_fill to fill goes to disk in so large pieces: there is
+  /// time, and what others write waits for no more than one of them. (A piece costs processor time
+  /// of its own.)
   static constexpr size_t piece_bytes = 128 << 10;
+  static constexpr auto slow_fill = milliseconds(4);
 
   /// exists: in_use. unsupported: this file system writes through its cache only. no_space, io.
   static result<std::unique_ptr<direct_file>> create(const std::string& path);
@@ -59,11 +62,12 @@ private:
   size_t filled_ = 0;
   uint64_t size_ = 0;
   uint64_t written_ = 0; ///< offset of what is in filling_
+  time_point filling_since_ = std::chrono::steady_clock::now();
 
   std::mutex mutex_;
   std::condition_variable changed_;
   bool busy_ = false, over_ = false; ///< busy_: writing_ belongs to the thread
-  bool awaited_ = false;             ///< somebody waits until it does not
+  bool in_pieces_ = false;           ///< writing_ has time; not once somebody waits for it
   uint64_t writing_at_ = 0;
   std::optional<error> failure_;
   std::thread thread_; ///< last: uses all of the above

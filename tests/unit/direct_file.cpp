@@ -75,6 +75,21 @@ BOOST_FIXTURE_TEST_CASE(what_was_appended_in_any_pieces_is_in_the_file, director
   }
 }
 
+BOOST_FIXTURE_TEST_CASE(a_file_that_fills_slowly_goes_to_disk_in_pieces_and_is_whole, directory) {
+  auto made = create();
+  if (!made) return;
+  auto all = some_bytes(4 * direct_file::buffer_bytes + 777, 4);
+  std::string_view rest = all;
+  for (int i = 0; !rest.empty(); ++i) {
+    auto part = rest.substr(0, direct_file::buffer_bytes / 2 + 1);
+    BOOST_REQUIRE(made->append(part).has_value());
+    rest.remove_prefix(part.size());
+    if (i < 6) std::this_thread::sleep_for(2 * direct_file::slow_fill); // then hastily
+  }
+  BOOST_REQUIRE(made->sync().has_value());
+  BOOST_TEST((content() == all));
+}
+
 BOOST_FIXTURE_TEST_CASE(a_file_that_was_synced_can_go_on, directory) {
   auto made = create();
   if (!made) return;
