@@ -84,6 +84,7 @@ show_reply bridge_show(bridge_self self) {
                      {"undelivered", c.undelivered.load()},
                      {"failed", c.failed.load()},
                      {"peers", c.peers.load()},
+                     {"dropped_requests", self->state.ctx->node->inbox.dropped()},
                      {"open_requests", port.requests.size()},
                      {"forgotten_requests", port.requests.forgotten()}};
   return {out.dump()};

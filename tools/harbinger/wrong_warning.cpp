@@ -21,10 +21,8 @@ result<std::unique_ptr<wrong_warning>> wrong_warning::start(const options& wante
   c.central["zones.share_max"] = "0.34";
   c.central["zones.escalated_max"] = "0"; // a third member would be another question
   c.central["prediction.retrain_after_failures"] = "0";
-  if (!wanted.predicting) {
-    c.central["zones.enter_at"] = "1.0";
-    c.central["prediction.scoring_ms"] = "600000";
-  }
+  // Without any zone map nobody would be known to be safe, and lost replicas not made anew.
+  if (!wanted.predicting) c.central["zones.enter_at"] = "1.0";
   std::unique_ptr<wrong_warning> made(new wrong_warning);
   auto prepared = cluster::prepare(c);
   if (!prepared) return tl::unexpected<error>(prepared.error());

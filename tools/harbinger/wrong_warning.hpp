@@ -23,7 +23,7 @@ public:
   struct options {
     uint32_t nodes = 3;
     uint32_t partitions = 4;
-    bool predicting = true; ///< false: nobody is scored, no copies are made
+    bool predicting = true; ///< false: no risk is high enough, no copies are made
   };
   /// Starts the cluster, with the volume fully replicated.
   static result<std::unique_ptr<wrong_warning>> start(const options& wanted);
