@@ -83,6 +83,15 @@ private:
     }
   }
 
+  wire::frame request_for(partition_id id, uint64_t number) const {
+    if (options_.reads) return wire::make_frame(number, get_request{id, {options_.key}});
+    put_request put{id, {}};
+    put.batch.ops.push_back({op_kind::put, {options_.key}, {options_.value}});
+    put.batch.client = client_;
+    put.batch.request = 1;
+    return wire::make_frame(number, put);
+  }
+
   void forget(target& t) {
     if (t.request != 0) under_way_.erase(t.request);
     t.request = 0;
@@ -95,14 +104,10 @@ private:
       if (t.request != 0 && now >= t.patience) forget(t);
       if (t.request != 0 || t.endpoint.empty() || now < t.not_before) continue;
       if (under_way_.size() >= options_.in_flight_max) break;
-      put_request put{id, {}};
-      put.batch.ops.push_back({op_kind::put, {options_.key}, {options_.value}});
-      put.batch.client = client_;
-      put.batch.request = 1;
       t.request = ++last_;
       t.patience = now + options_.patience;
       under_way_.emplace(t.request, id);
-      reactor_.send_to_endpoint(t.endpoint, wire::make_frame(t.request, put));
+      reactor_.send_to_endpoint(t.endpoint, request_for(id, t.request));
     }
     return mapped_ && open_.empty();
   }
@@ -114,7 +119,8 @@ private:
     if (it == under_way_.end()) return;
     auto id = it->second;
     under_way_.erase(it);
-    if (wire::read_frame<put_ok>(message)) {
+    if (options_.reads ? wire::read_frame<value_reply>(message).has_value()
+                       : wire::read_frame<put_ok>(message).has_value()) {
       times_.ms.push_back(to_ms(now - times_.begun));
       open_.erase(id);
       return;

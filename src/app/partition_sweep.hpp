@@ -1,8 +1,8 @@
 #pragma once
 
-/// A client that writes once to each of many partitions, hundreds of requests under way at a time,
-/// again wherever it was refused or heard nothing, and notes when each was acknowledged: when is
-/// everything served? Repetitions are recognised by the service, so each write counts once.
+/// A client that writes (or reads) once to each of many partitions, hundreds of requests under way
+/// at a time, again wherever it was refused or heard nothing, and notes when each was acknowledged:
+/// when is everything served? Repetitions are recognised by the service, so each write counts once.
 
 #include <string>
 #include <vector>
@@ -16,6 +16,7 @@ namespace harbinger {
 struct sweep_options {
   std::string control_endpoint;
   std::vector<partition_id> partitions = {};
+  bool reads = false; ///< read the key instead: what is served, without the cost of so many writes
   std::string key = "sweep";
   std::string value = {};
   size_t in_flight_max = 512;

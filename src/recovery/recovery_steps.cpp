@@ -100,6 +100,7 @@ void recovery_desk::settle_at(partition_id id, const partition_row& row, work& w
 /// room; so a step costs what happened, not what waits.
 void recovery_desk::work_off(time_point now, actions& out) {
   if (!view_.ready()) return;
+  std::vector<partition_id> others; // after those that nobody serves
   for (auto id : std::exchange(dirty_, {})) {
     auto row = view_.partition(id);
     if (!row) continue;
@@ -109,9 +110,11 @@ void recovery_desk::work_off(time_point now, actions& out) {
       continue;
     }
     leave_line(id);
-    settle_at(id, *row, w, now, out);
+    others.push_back(id);
   }
   begin_next(now, out);
+  for (auto id : others) settle_at(id, *view_.partition(id), work_[id], now, out);
+  begin_next(now, out); // some of the others may have made room
 }
 
 /// One without a living member takes no place: there is nothing to wait for but its members.

@@ -118,6 +118,7 @@ private:
     bool caught_up = false; // joiner: from now on waited for like a member
     bool answered = false;  // ever, in this configuration
     bool active = false;    // streaming; otherwise probed with empty appends
+    bool doubted = false;   // refused to renew a lease: an append asks why
     bool reading = false;   // its entries are being read from the log
     version acked;          // durable there
     version sent;

@@ -206,7 +206,8 @@ void replica::pump_member(const node_id& id, member& m, time_point now, actions&
 
 /// It has everything and knows it; only its lease has to be renewed.
 bool replica::idle(const member& m) const {
-  return !m.joiner && m.answered && !m.trouble && m.acked == tail() && m.told == head_.committed;
+  return !m.joiner && m.answered && !m.doubted && !m.trouble && m.acked == tail()
+         && m.told == head_.committed;
 }
 
 void replica::lease_answered(const node_id& id, const lease_item& item, time_point sent_at,
@@ -215,10 +216,12 @@ void replica::lease_answered(const node_id& id, const lease_item& item, time_poi
   auto it = members_.find(id);
   if (!in_force || it == members_.end() || it->second.joiner) return;
   auto& m = it->second;
-  if (!renewed)
-    m.last_sent = {}; // an append asks what it is
-  else if (m.answered)
+  if (renewed) {
     m.lease_from = std::max(m.lease_from, sent_at);
+    return;
+  }
+  m.doubted = true;
+  m.last_sent = {};
 }
 
 void replica::send(member& m, version previous, std::vector<log_entry> entries, time_point now,
@@ -276,6 +279,7 @@ void replica::acknowledged(member& m, const outstanding& sent, version durable, 
     return;
   }
   m.trouble.reset();
+  m.doubted = false;
   m.acked = std::max(m.acked, durable);
   if (!m.active) {
     m.active = true;

@@ -29,6 +29,18 @@ struct rows {
   }
 };
 
+/// Rows as text, for comparing.
+std::string shown(const catalog_view& view) {
+  std::string text;
+  for (auto& [id, row] : view.partitions()) {
+    text += to_string(id) + " r" + std::to_string(row.revision.value) + " " + row.primary.value;
+    for (auto& member : row.sync_set) text += " " + member.value;
+    for (auto& copy : row.copies) text += " copy " + copy.node.value;
+    text += "; ";
+  }
+  return text;
+}
+
 } // namespace
 
 BOOST_FIXTURE_TEST_CASE(a_group_is_one_delta_that_followers_can_take, rows) {
@@ -46,7 +58,7 @@ BOOST_FIXTURE_TEST_CASE(a_group_is_one_delta_that_followers_can_take, rows) {
   BOOST_TEST(delta.partitions.size() == 3u);
   BOOST_TEST(group.notes().size() == 3u);
   BOOST_TEST((follower.apply(delta) == catalog_view::outcome::applied));
-  BOOST_TEST((follower.partitions() == view.partitions()));
+  BOOST_TEST(shown(follower) == shown(view));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_later_change_of_the_group_is_checked_against_the_earlier, rows) {
@@ -76,7 +88,7 @@ BOOST_FIXTURE_TEST_CASE(a_group_that_could_not_be_stored_leaves_no_trace, rows) 
   BOOST_REQUIRE(group.add(view, with_copy(1)));
   group.take_back(view);
   BOOST_TEST(group.empty());
-  BOOST_TEST((view.partitions() == before.partitions()));
+  BOOST_TEST(shown(view) == shown(before));
   BOOST_TEST((view.revision() == before.revision()));
   for (auto& [id, node] : view.nodes()) {
     BOOST_TEST((view.partitions_of(id) == before.partitions_of(id)));

@@ -84,6 +84,7 @@ result<fleet_figures> measure_fleet(uint32_t on_a_node,
   sweep_options probe{.control_endpoint = c.control_endpoint(), .value = "after"};
   probe.partitions = with_replica_on(*map, node_id{"n1"}, out.primaries);
   probe.timeout = recovery_max;
+  probe.reads = true;
   out.partitions = probe.partitions.size();
   if (say) say("fleet: kill");
   events.take();

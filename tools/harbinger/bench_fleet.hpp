@@ -12,7 +12,7 @@ struct fleet_figures {
   size_t primaries = 0;   ///< of these, that had their primary there
   double detect_ms = 0;   ///< death to verdict
   double promoted_ms = 0; ///< verdict to the last primary at work, as the centre measured it
-  double served_ms = 0;   ///< verdict to the last partition's acknowledged write
+  double served_ms = 0;   ///< verdict to the last partition's first answered read
   double half_ms = 0;     ///< and to the half of them
 };
 
