@@ -318,19 +318,22 @@ void replica_command(replica_self self, const wire::frame& m) {
   auto stored = [&](const auto& c) { return replica_stored(self, c.partition); };
   auto damage = [&](const auto& c) { return self->state.ctx->node->damage.find(c.partition); };
   if (m.type == configure_replica::wire_name)
-    replica_command_as<configure_replica>(self, m, crash_point::configure_command, [&](rep::token to, const auto& c) {
-      return host.configure(to, c, stored(c), now, damage(c));
-    });
+    replica_command_as<configure_replica>(self, m, crash_point::configure_command,
+                                          [&](rep::token to, const auto& c) {
+                                            return host.configure(to, c, stored(c), now, damage(c));
+                                          });
   else if (m.type == seal_replica::wire_name)
-    replica_command_as<seal_replica>(self, m, crash_point::seal_command, [&](rep::token to, const auto& c) {
-      return host.seal(to, c, stored(c), now, damage(c));
-    });
+    replica_command_as<seal_replica>(
+        self, m, crash_point::seal_command,
+        [&](rep::token to, const auto& c) { return host.seal(to, c, stored(c), now, damage(c)); });
   else if (m.type == drop_replica::wire_name)
     replica_command_as<drop_replica>(
-        self, m, crash_point::drop_command, [&](rep::token to, const auto& c) { return host.drop(to, c, stored(c), now); });
+        self, m, crash_point::drop_command,
+        [&](rep::token to, const auto& c) { return host.drop(to, c, stored(c), now); });
   else if (m.type == rewind_replica::wire_name)
     replica_command_as<rewind_replica>(
-        self, m, crash_point::rewind_command, [&](rep::token to, const auto& c) { return host.rewind(to, c, stored(c), now); });
+        self, m, crash_point::rewind_command,
+        [&](rep::token to, const auto& c) { return host.rewind(to, c, stored(c), now); });
   else
     tell<node_link_actor>(self, self->state.ctx, names::node_link,
                           send_to_centre{wire::make_error(m.id, {errc::unsupported, m.type})});

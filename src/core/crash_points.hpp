@@ -39,10 +39,10 @@ enum class crash_point : uint8_t {
   copy_finish_begun, ///< digest compared
   copy_finished,
   // mass storage
-  mass_file_written,  ///< not synced, under its temporary name
-  mass_file_synced,   ///< before its rename
-  mass_file_renamed,  ///< before its directory is synced
-  mass_segment_added, ///< a whole segment is there, the flusher does not know
+  mass_file_written,    ///< not synced, under its temporary name
+  mass_file_synced,     ///< before its rename
+  mass_file_renamed,    ///< before its directory is synced
+  mass_segment_added,   ///< a whole segment is there, the flusher does not know
   mass_checkpoint_kept, ///< before older ones go
   mass_checkpoint_pruned,
   mass_segment_trimmed,
@@ -52,19 +52,19 @@ enum class crash_point : uint8_t {
   catalog_commit_begun,
   catalog_commit_written,
   // in the actors of a node; e2e.crash_points dies at each of them
-  append_answer,      ///< a member: durable, not acknowledged
-  put_answer,         ///< a primary: committed, not answered
-  seal_command,       ///< arrived
-  configure_command,  ///< arrived
-  rewind_command,     ///< arrived
-  drop_command,       ///< arrived
-  command_answer,     ///< sealed, configured or taken back; the centre was not told
-  snapshot_opened,    ///< at the source of a copy, not told
+  append_answer,       ///< a member: durable, not acknowledged
+  put_answer,          ///< a primary: committed, not answered
+  seal_command,        ///< arrived
+  configure_command,   ///< arrived
+  rewind_command,      ///< arrived
+  drop_command,        ///< arrived
+  command_answer,      ///< sealed, configured or taken back; the centre was not told
+  snapshot_opened,     ///< at the source of a copy, not told
   snapshot_chunk_read, ///< at the source, not sent
-  deltas_read,        ///< at the source, not sent
-  chunk_stored,       ///< at the target
-  deltas_applied,     ///< at the target
-  copy_ready,         ///< complete at the target, not reported
+  deltas_read,         ///< at the source, not sent
+  chunk_stored,        ///< at the target
+  deltas_applied,      ///< at the target
+  copy_ready,          ///< complete at the target, not reported
 };
 inline constexpr std::array crash_point_names{
     "commit_begun",

@@ -23,8 +23,7 @@ bool recovery_desk::take_back(const partition_row& row, const node_id& id,
   bool fits = complete && report.role != replica_role::primary && report.version.seq.value > 0
               && report.epoch <= row.epoch && !digest_differs;
   auto next = row;
-  std::erase_if(next.copies,
-                [&](const copy_row& copy) { return copy.node == id && !copy.ready; });
+  std::erase_if(next.copies, [&](const copy_row& copy) { return copy.node == id && !copy.ready; });
   if (tried || !lacking || !fits || catalog_view::mentions(next, id)) return false;
   if (w.swapping || w.change || w.rewinding.count(id) || now < w.swap_not_before || !room())
     return true;

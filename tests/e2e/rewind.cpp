@@ -17,7 +17,11 @@ struct divergent_member : torture_stage {
   size_t primary = 0, ahead = 0, behind = 0;
   client_options patience;
 
-  ~divergent_member() { std::system(("rm -rf /tmp/tort/rwdir; mkdir /tmp/tort/rwdir; cd "+cluster->directory()+"; for i in central n1 n2 n3; do cp $i/output.log /tmp/tort/rwdir/$i.log; done").c_str()); }
+  ~divergent_member() {
+    std::system(("rm -rf /tmp/tort/rwdir; mkdir /tmp/tort/rwdir; cd " + cluster->directory()
+                 + "; for i in central n1 n2 n3; do cp $i/output.log /tmp/tort/rwdir/$i.log; done")
+                    .c_str());
+  }
   divergent_member() : torture_stage(3, {}) {
     auto map = cluster->map();
     require(map);

@@ -255,31 +255,23 @@ std::vector<story_step> story() {
   add("rewind", store, [=](world& w) { must(w.store->rewind(other, truth)); });
   add("another history", store,
       [=](world& w) { write_group(w, {entries(other, 2, at(1, 8), 11, 8)}); });
-  add("write 2", store, [=](world& w) {
-    write_group(w, {entries(first, 1, at(1, 10), 20, 20)});
-  });
+  add("write 2", store, [=](world& w) { write_group(w, {entries(first, 1, at(1, 10), 20, 20)}); });
   add("flush 2", elsewhere, flush);
   add("checkpoint 2", elsewhere, checkpoint);
-  add("write 3", store, [=](world& w) {
-    write_group(w, {entries(first, 1, at(1, 20), 30, 30)});
-  });
+  add("write 3", store, [=](world& w) { write_group(w, {entries(first, 1, at(1, 20), 30, 30)}); });
   add("flush 3", elsewhere, flush);
   add("trim", lazy, [](world& w) { must(w.store->trim_log(first, seq_no{15})); });
   add("checkpoint 3", elsewhere, checkpoint);
   add("trim mass storage", elsewhere, [](world& w) {
     must(w.mass->trim_log(first, std::filesystem::file_time_type::clock::now() + seconds(1)));
   });
-  add("write 4", store, [=](world& w) {
-    write_group(w, {entries(first, 1, at(1, 30), 40, 40)});
-  });
+  add("write 4", store, [=](world& w) { write_group(w, {entries(first, 1, at(1, 30), 40, 40)}); });
   add("flush 4", elsewhere, flush);
   add("restore", elsewhere, restore);
   add("catalog 2", elsewhere, [](world& w) { change_catalog(w, 2); });
   add("copy", lazy, [](world& w) { copy_in(w, copy_id{1}, 14); });
   add("finish", store, [](world& w) { finish(w, copy_id{1}, 14); });
-  add("deltas", store, [=](world& w) {
-    write_group(w, {entries(copied, 1, at(1, 5), 9, 9)});
-  });
+  add("deltas", store, [=](world& w) { write_group(w, {entries(copied, 1, at(1, 5), 9, 9)}); });
   add("repair", store, repair);
   add("drop", store, [](world& w) { must(w.store->drop(other, {{epoch{1}, seq_no{1}}})); });
   add("copy anew", lazy, [](world& w) {
@@ -295,11 +287,11 @@ std::vector<story_step> story() {
 
 /// What a child leaves for its parent.
 struct shared_state {
-  std::atomic<size_t> done;          ///< steps that have returned
-  std::atomic<uint64_t> term;        ///< newest that was begun
+  std::atomic<size_t> done;   ///< steps that have returned
+  std::atomic<uint64_t> term; ///< newest that was begun
   std::atomic<uint64_t> reached[crash_points];
-  std::atomic<size_t> armed;         ///< point + 1
-  std::atomic<uint64_t> occurrence;  ///< which time, from 1
+  std::atomic<size_t> armed;        ///< point + 1
+  std::atomic<uint64_t> occurrence; ///< which time, from 1
 };
 shared_state* shared = nullptr;
 
@@ -384,8 +376,8 @@ struct walk {
       bool copying = text.find("copying") != std::string::npos; // any number of chunks
       if (known || (copying && part != "mass")) continue;
       give_up(part + " is in no state between step " + std::to_string(from) + " and "
-              + std::to_string(to) + ":\n" + text + "expected\n"
-              + reports.get(report(part, from)) + "or\n" + reports.get(report(part, to)));
+              + std::to_string(to) + ":\n" + text + "expected\n" + reports.get(report(part, from))
+              + "or\n" + reports.get(report(part, to)));
     }
   }
   void die_at(crash_point point, uint64_t occurrence, bool power) {

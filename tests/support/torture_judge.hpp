@@ -41,7 +41,7 @@ struct record {
   std::map<std::string, std::vector<sim::operation>> history; ///< by key
   std::vector<told_version> versions;
   std::vector<acknowledged> writes;
-  std::map<std::string, raised> counters; ///< by key
+  std::map<std::string, raised> counters;   ///< by key
   std::map<std::string, uint64_t> failures; ///< by reason
 
   void add(const record& other) {
@@ -133,8 +133,7 @@ judge_history(const std::vector<acknowledged>& writes,
   std::vector<std::string> out;
   for (const auto& w : writes) {
     auto it = histories.find(w.partition);
-    if (it == histories.end() || it->second.empty()
-        || w.version.seq < it->second.front().first_seq)
+    if (it == histories.end() || it->second.empty() || w.version.seq < it->second.front().first_seq)
       continue;
     auto owner = epoch_at(it->second, w.version.seq);
     if (owner != w.version.epoch)

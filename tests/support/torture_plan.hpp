@@ -31,8 +31,8 @@ enum class trouble : uint8_t {
   log_errors, ///< lines in the log of its storage: it looks at risk, copies are made
 };
 inline constexpr std::array trouble_names{
-    "kill",     "kill_many", "kill_centre", "crash",      "stall",     "stall_centre", "cut_pair",
-    "cut_way",  "cut_off",   "cut_centre",  "full_disk",  "slow_disk", "log_errors"};
+    "kill",    "kill_many", "kill_centre", "crash",     "stall",     "stall_centre", "cut_pair",
+    "cut_way", "cut_off",   "cut_centre",  "full_disk", "slow_disk", "log_errors"};
 inline constexpr size_t trouble_kinds = trouble_names.size();
 inline const char* name_of(trouble t) { return trouble_names[static_cast<size_t>(t)]; }
 

@@ -53,8 +53,7 @@ public:
                      [](const moment& a, const moment& b) { return a.at < b.at; });
     auto begun = std::chrono::steady_clock::now();
     for (const auto& m : moments) {
-      do
-        look();
+      do look();
       while (std::chrono::steady_clock::now() < begun + m.at && pause_for(milliseconds(20)));
       if (m.begins)
         begin(*m.what);
@@ -94,8 +93,7 @@ public:
     return well;
   }
   static void say_what_is_ill(const partition_map& map) {
-    for (const auto& n : map.nodes)
-      BOOST_TEST_MESSAGE(n.id.value << " is " << name_of(n.state));
+    for (const auto& n : map.nodes) BOOST_TEST_MESSAGE(n.id.value << " is " << name_of(n.state));
     for (const auto& r : map.partitions)
       BOOST_TEST_MESSAGE(to_string(r.id)
                          << " epoch " << r.epoch.value << " primary " << r.primary.value
@@ -156,8 +154,8 @@ public:
 
   struct stores {
     std::vector<std::string> complaints;
-    uint64_t found = 0;     ///< acknowledged writes that a log was looked into for
-    uint64_t conflicts = 0; ///< entries in the conflict journals
+    uint64_t found = 0;      ///< acknowledged writes that a log was looked into for
+    uint64_t conflicts = 0;  ///< entries in the conflict journals
     uint64_t journalled = 0; ///< as the nodes' logs tell
   };
   /// After the cluster was stopped. `map`: as it was last, healed and without writes.
@@ -188,11 +186,10 @@ public:
       for (const auto& [name, head] : heads) {
         const auto& first = heads.front();
         if (head.version != first.second.version || head.digest != first.second.digest)
-          out.complaints.push_back(to_string(partition) + ": " + name + " is at "
-                                   + to_string(head.version) + ", digest "
-                                   + hex64(head.digest.total()) + ", " + first.first + " at "
-                                   + to_string(first.second.version) + ", "
-                                   + hex64(first.second.digest.total()));
+          out.complaints.push_back(
+              to_string(partition) + ": " + name + " is at " + to_string(head.version) + ", digest "
+              + hex64(head.digest.total()) + ", " + first.first + " at "
+              + to_string(first.second.version) + ", " + hex64(first.second.digest.total()));
       }
     return out;
   }
@@ -267,9 +264,10 @@ private:
       return;
     case trouble::crash:
       // The same place for the same plan: which one, its time decides.
-      made.crash_at = begins ? crash_point_names[static_cast<size_t>(s.lasts.count())
-                                                 % crash_point_names.size()]
-                             : "nowhere";
+      made.crash_at =
+          begins
+              ? crash_point_names[static_cast<size_t>(s.lasts.count()) % crash_point_names.size()]
+              : "nowhere";
       tell(node);
       if (!begins) revive(node);
       return;
@@ -278,8 +276,7 @@ private:
     case trouble::cut_pair: change_cut(s.other, port(node), begins); [[fallthrough]];
     case trouble::cut_way: return change_cut(node, port(s.other), begins);
     case trouble::cut_off: return change_cut(node, port(node), begins);
-    case trouble::cut_centre:
-      return change_cut(node, port_of(cluster->control_endpoint()), begins);
+    case trouble::cut_centre: return change_cut(node, port_of(cluster->control_endpoint()), begins);
     case trouble::full_disk: made.full_disk = begins; return tell(node);
     case trouble::slow_disk: made.sync_delay_ms = begins ? 30 : 0; return tell(node);
     case trouble::log_errors:
@@ -315,10 +312,10 @@ private:
     }
   }
   /// P4: no acknowledged entry was put aside, and what the node said it put aside is there.
-  static void look_at_conflicts(
-      partition_store& store,
-      const std::map<partition_id, std::vector<const torture::acknowledged*>>& writes,
-      const cluster_node& node, stores& out) {
+  static void
+  look_at_conflicts(partition_store& store,
+                    const std::map<partition_id, std::vector<const torture::acknowledged*>>& writes,
+                    const cluster_node& node, stores& out) {
     auto found = store.conflicts(1'000'000);
     require(found);
     out.conflicts += found->size();

@@ -98,7 +98,8 @@ BOOST_AUTO_TEST_CASE(a_swap_finds_what_it_expected_and_a_refused_one_something_e
   BOOST_TEST(!fine({swap({}, "a", 1, 9), swap({}, "b", 1, 9)})); // one of them has to lose
   BOOST_TEST(fine({swap({}, "a", 1, 9), refused({}, 1, 9), read("a", 10, 11)}));
   BOOST_TEST(!fine({write("a", 1, 2), refused("a", 3, 4)}));
-  BOOST_TEST(fine({write("a", 1, 2), swap("a", "b", 3, forever), read("a", 4, 5), read("b", 6, 7)}));
+  BOOST_TEST(
+      fine({write("a", 1, 2), swap("a", "b", 3, forever), read("a", 4, 5), read("b", 6, 7)}));
   BOOST_TEST(fine({write("a", 1, 2), swap("a", "b", 3, forever), swap("b", "c", 6, 7)}));
   BOOST_TEST(!fine({write("a", 1, 2), swap("x", "b", 3, forever), read("b", 4, 5)}));
 }
