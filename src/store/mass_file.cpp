@@ -18,6 +18,7 @@ constexpr std::string_view magic = "HBMASS02";
 constexpr std::string_view trailer_word = "END:"; // no msgpack map or array begins with 'E'
 constexpr size_t block_head_bytes = 12;
 constexpr size_t write_buffer_bytes = 1 << 20;
+constexpr int names_max = 1000; // that may be taken
 
 tl::unexpected<error> refused(const std::string& path, const char* doing) {
   auto code = errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? errc::no_space : errc::io;
@@ -56,12 +57,17 @@ mass_file_writer::~mass_file_writer() {
 
 result<mass_file_writer> mass_file_writer::create(const std::string& path,
                                                   const mass_file_header& header) {
-  static std::atomic<uint64_t> unique{
-      0}; // two threads may write the same segment after a restart of an actor
-  auto temporary =
-      path + '.' + std::to_string(::getpid()) + '-' + std::to_string(++unique) + ".tmp";
-  int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-  if (fd < 0) return refused(temporary, "create");
+  // Two threads may write the same segment after a restart of an actor; and a process that was
+  // killed may have left a file of our number.
+  static std::atomic<uint64_t> unique{0};
+  std::string temporary;
+  int fd = -1;
+  for (int attempt = 0; fd < 0; ++attempt) {
+    temporary = path + '.' + std::to_string(::getpid()) + '-' + std::to_string(++unique)
+                + std::string(mass_temporary_suffix);
+    fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (fd < 0 && (errno != EEXIST || attempt >= names_max)) return refused(temporary, "create");
+  }
   mass_file_writer out(fd, path, temporary);
   out.buffer_ = magic;
   if (auto put = out.put_block(wire::encode(header)); !put)

@@ -14,9 +14,10 @@
 namespace harbinger {
 
 inline constexpr size_t mass_block_bytes_max = 16 << 20;
+inline constexpr std::string_view mass_temporary_suffix = ".tmp";
 
 /// Writes under "<path>.<unique>.tmp"; nothing is at `path` before commit(). Without commit the
-/// temporary file is removed.
+/// temporary file is removed; a process that is killed leaves it (mass_storage removes it later).
 class mass_file_writer {
 public:
   static result<mass_file_writer> create(const std::string& path, const mass_file_header& header);

@@ -119,7 +119,21 @@ result<version> mass_storage::write_checkpoint(const partition_snapshot& snapsho
   if (auto kept = file->commit(); !kept) return tl::unexpected<error>(kept.error());
   reach(crash_point::mass_checkpoint_kept);
   prune_checkpoints(head.partition);
+  remove_leftovers(head.partition);
   return head.version;
+}
+
+void mass_storage::remove_leftovers(partition_id partition) const {
+  std::error_code ignored; // another writer may have been faster
+  auto before = fs::file_time_type::clock::now() - temporary_kept;
+  std::vector<fs::path> old;
+  for (const auto& file : fs::directory_iterator(folder(partition), ignored)) {
+    std::error_code code;
+    auto written = file.last_write_time(code);
+    if (!code && written < before && file.path().extension() == mass_temporary_suffix)
+      old.push_back(file.path());
+  }
+  for (const auto& path : old) fs::remove(path, ignored);
 }
 
 void mass_storage::prune_checkpoints(partition_id partition) const {

@@ -17,6 +17,7 @@
 /// kept, of the segments those that trim_log leaves.
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -36,6 +37,8 @@ class mass_storage {
 public:
   static constexpr size_t checkpoints_kept = 2;
   static constexpr size_t segment_bytes_max = 256 << 20; ///< a larger file is refused unread
+  /// A temporary file that nobody wrote to for so long is what a killed writer left.
+  static constexpr std::chrono::hours temporary_kept{1};
 
   /// Makes the directory if it is not there. io when it can not be written.
   static result<std::shared_ptr<mass_storage>> open(const std::string& directory);
@@ -45,7 +48,8 @@ public:
   /// writer, epoch, history and, when known, the digest after the last entry; the rest is filled
   /// in. no_space or io.
   result<void> append_segment(mass_file_header header, const std::vector<log_entry>& entries);
-  /// Writes all rows of the snapshot; removes all but the newest `checkpoints_kept`.
+  /// Writes all rows of the snapshot; removes all but the newest `checkpoints_kept`, and what
+  /// killed writers left.
   result<version> write_checkpoint(const partition_snapshot& snapshot, const node_id& writer);
 
   struct trimmed {
@@ -111,6 +115,7 @@ private:
   result<void> read_segment(const listed& file, log_end& at, const entry_sink& sink) const;
   result<void> read_checkpoint_file(const listed& file, const rows_sink& sink) const;
   void prune_checkpoints(partition_id partition) const;
+  void remove_leftovers(partition_id partition) const;
 
   std::string directory_;
   mutable std::atomic<uint64_t> damaged_{0};
