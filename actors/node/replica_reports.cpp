@@ -4,6 +4,7 @@
 
 #include "actors/names.hpp"
 #include "actors/node/resources.hpp"
+#include "replica/node_reports.hpp"
 #include "replica/report_pace.hpp"
 
 namespace harbinger {
@@ -13,60 +14,9 @@ constexpr size_t conflicts_shown_max = 1000;
 
 std::vector<replica_report> replica_all_reports(replica_self self, time_point now) {
   auto& node = *self->state.ctx->node;
-  auto known = self->state.host->reports(now);
-  auto rows = node.copies.all();
-  std::vector<replica_report> out;
-  for (const auto& h : node.store->heads()) {
-    auto damaged = node.damage.find(h.partition).value_or("");
-    if (auto it = known.find(h.partition); it != known.end()) {
-      auto& r = it->second;
-      if (r.version == h.version) { // the scrubber may have set them right
-        r.digest = h.digest.total();
-        r.records = h.records;
-        r.size_bytes = h.size_bytes;
-      }
-      if (r.failure.empty()) r.failure = damaged;
-      out.push_back(std::move(r));
-      continue;
-    }
-    replica_report r;
-    r.partition = h.partition;
-    r.role = h.role;
-    r.state = h.state;
-    r.epoch = h.epoch;
-    r.revision = h.revision;
-    r.version = h.version;
-    r.digest = h.digest.total();
-    r.records = h.records;
-    r.size_bytes = h.size_bytes;
-    r.copy = h.copy;
-    r.failure = h.failure;
-    if (auto it = rows.find(h.partition); it != rows.end() && it->second.copy == h.copy) {
-      const auto& row = it->second;
-      r.copied_bytes = row.copied_bytes;
-      r.source = row.source;
-      r.lag_ms = row.lag_ms + std::max(0.0, to_ms(now - row.as_of));
-      if (!row.failure.empty()) r.failure = row.failure;
-      if (!row.following && r.state == replica_state::following) r.state = replica_state::detached;
-      rows.erase(it);
-    } else if (r.state == replica_state::following) {
-      r.state = replica_state::detached; // nobody pulls for it in this life
-    }
-    if (r.failure.empty()) r.failure = damaged;
-    out.push_back(std::move(r));
-  }
-  for (const auto& [partition, row] : rows) { // begun, or failed, before anything of it was stored
-    if (known.contains(partition) || node.store->head(partition)) continue;
-    replica_report r;
-    r.partition = partition;
-    r.copy = row.copy;
-    r.copied_bytes = row.copied_bytes;
-    r.source = row.source;
-    r.failure = row.failure;
-    if (!row.failure.empty()) r.state = replica_state::failed;
-    out.push_back(std::move(r));
-  }
-  return out;
+  return node_reports(
+      {node.store->heads(), self->state.host->reports(now), node.copies.all(), node.damage.all()},
+      now);
 }
 
 } // namespace

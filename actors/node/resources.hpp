@@ -14,6 +14,7 @@
 #include "core/result.hpp"
 #include "core/settings.hpp"
 #include "messages/common.hpp"
+#include "replica/copy_table.hpp"
 #include "replica/damage_book.hpp"
 #include "replica/proposal_memory.hpp"
 #include "store/commit_meter.hpp"
@@ -22,52 +23,6 @@
 namespace harbinger {
 
 class mass_storage; // store/mass_storage.hpp
-
-/// How far the copies of this node are: written by copy_receiver, read into reports by
-/// replica_server. Thread-safe.
-class copy_table {
-public:
-  struct row {
-    copy_id copy;
-    uint64_t copied_bytes = 0;
-    node_id source;      ///< whom it copies from or follows; empty: nobody
-    double lag_ms = 0.0; ///< when it was set; see `as_of`
-    time_point as_of;    ///< the lag grows from here on while nothing new is written
-    std::string failure; ///< errc name and detail once it failed
-    bool following =
-        false; ///< deltas are being pulled now; false and complete: reported as detached
-    std::vector<node_address> sources; ///< by the centre's newest command, in order of preference
-  };
-  void set(partition_id partition, row value) {
-    std::lock_guard guard(mutex_);
-    auto& kept = rows_[partition];
-    bool news = kept.copy != value.copy || kept.following != value.following
-                || kept.failure != value.failure;
-    kept = std::move(value);
-    if (news) ++changes_;
-  }
-  void erase(partition_id partition) {
-    std::lock_guard guard(mutex_);
-    if (rows_.erase(partition) > 0) ++changes_;
-  }
-  /// Grows whenever a copy begins, ends, fails, starts or stops following: worth a report at once.
-  uint64_t changes() const { return changes_; }
-  std::map<partition_id, row> all() const {
-    std::lock_guard guard(mutex_);
-    return rows_;
-  }
-  /// Of a copy of this node; empty: it is none, or the centre did not name any yet.
-  std::vector<node_address> sources(partition_id partition) const {
-    std::lock_guard guard(mutex_);
-    auto it = rows_.find(partition);
-    return it == rows_.end() ? std::vector<node_address>{} : it->second.sources;
-  }
-
-private:
-  mutable std::mutex mutex_;
-  std::map<partition_id, row> rows_;
-  std::atomic<uint64_t> changes_{0};
-};
 
 /// What the copies of this node, as source and as target together, may take so that its writes stay
 /// quick. Thread-safe.

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "actors/node/resources.hpp"
+#include "replica/node_reports.hpp"
 #include "replica/replica_host.hpp"
 #include "store/change_reader.hpp"
 #include "tests/support/sim_parts.hpp"
@@ -101,28 +102,7 @@ public:
   }
 
   std::vector<replica_report> all_reports() const {
-    auto known = host_->reports(now());
-    auto rows = copies_.all();
-    std::vector<replica_report> out;
-    for (const auto& h : disk_->heads()) {
-      if (auto it = known.find(h.partition); it != known.end()) {
-        out.push_back(std::move(it->second));
-        continue;
-      }
-      out.push_back(report_of_copy(h, rows));
-    }
-    for (const auto& [partition, row] : rows) { // begun, or failed, before anything was stored
-      if (known.contains(partition) || disk_->head(partition)) continue;
-      replica_report r;
-      r.partition = partition;
-      r.copy = row.copy;
-      r.copied_bytes = row.copied_bytes;
-      r.source = row.source;
-      r.failure = row.failure;
-      if (!row.failure.empty()) r.state = replica_state::failed;
-      out.push_back(std::move(r));
-    }
-    return out;
+    return node_reports({disk_->heads(), host_->reports(now()), copies_.all(), {}}, now());
   }
 
 private:
@@ -165,39 +145,6 @@ private:
       report(all_reports());
     }
     later(tick_period, [this] { tick(); });
-  }
-
-  static replica_report report_of_copy(const partition_head& h,
-                                       std::map<partition_id, copy_table::row>& rows,
-                                       time_point now) {
-    replica_report r;
-    r.partition = h.partition;
-    r.role = h.role;
-    r.state = h.state;
-    r.epoch = h.epoch;
-    r.revision = h.revision;
-    r.version = h.version;
-    r.digest = h.digest.total();
-    r.records = h.records;
-    r.size_bytes = h.size_bytes;
-    r.copy = h.copy;
-    r.failure = h.failure;
-    if (auto it = rows.find(h.partition); it != rows.end() && it->second.copy == h.copy) {
-      const auto& row = it->second;
-      r.copied_bytes = row.copied_bytes;
-      r.source = row.source;
-      r.lag_ms = row.lag_ms + std::max(0.0, to_ms(now - row.as_of));
-      if (!row.failure.empty()) r.failure = row.failure;
-      if (!row.following && r.state == replica_state::following) r.state = replica_state::detached;
-      rows.erase(it);
-    } else if (r.state == replica_state::following) {
-      r.state = replica_state::detached; // nobody pulls for it in this life
-    }
-    return r;
-  }
-  replica_report report_of_copy(const partition_head& h,
-                                std::map<partition_id, copy_table::row>& rows) const {
-    return report_of_copy(h, rows, now());
   }
 
   void carry(replication::actions todo) {
