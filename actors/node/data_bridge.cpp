@@ -19,13 +19,17 @@ constexpr int bridge_bind_attempts =
     20; // an earlier incarnation may still be letting go of the address
 constexpr auto bridge_bind_pause = milliseconds(25);
 
-/// False: it is being restarted.
-bool bridge_to_replica_server(const context_ptr& ctx, data_request request) {
+error bridge_restarting() { return {errc::unavailable, "the service is being restarted"}; }
+
+result<void> bridge_to_replica_server(const context_ptr& ctx, data_request request) {
   auto server = ctx->names.find(names::replica_server);
-  if (!server) return false;
-  if (ctx->node->inbox.put(std::move(request)))
+  if (!server) return tl::unexpected<error>(bridge_restarting());
+  auto put = ctx->node->inbox.put(std::move(request));
+  if (put == request_inbox::outcome::full)
+    return fail(errc::overloaded, "too many requests are waiting");
+  if (put == request_inbox::outcome::first)
     caf::anon_send(caf::actor_cast<replica_server_actor>(server), tick{0});
-  return true;
+  return {};
 }
 
 /// Everything that arrives, on the reactor's thread. `state` outlives the reactor.
@@ -47,16 +51,16 @@ void bridge_incoming(const context_ptr& ctx, bridge_port& state, net::incoming&&
     return;
   }
   auto peer = in.peer;
-  bool delivered = false;
+  result<void> delivered;
   if (type.starts_with("client.") || type == append_request::wire_name
       || type == lease_request::wire_name)
     delivered = bridge_to_replica_server(ctx, {in.socket, peer, std::move(in.message)});
-  else if (type.starts_with("snapshot.") || type.starts_with("delta."))
-    delivered = tell_from_outside<snapshot_server_actor>(
-        ctx, names::snapshot_server, data_request{in.socket, peer, std::move(in.message)});
-  else
+  else if (!type.starts_with("snapshot.") && !type.starts_with("delta."))
     return refuse({errc::unsupported, "message type " + type.substr(0, 64)});
-  if (!delivered) refuse({errc::unavailable, "the service is being restarted"});
+  else if (!tell_from_outside<snapshot_server_actor>(
+               ctx, names::snapshot_server, data_request{in.socket, peer, std::move(in.message)}))
+    delivered = tl::unexpected<error>(bridge_restarting());
+  if (!delivered) refuse(delivered.error());
 }
 
 result<void> bridge_bind(data_bridge_state& state, const settings& config) {
@@ -84,7 +88,7 @@ show_reply bridge_show(bridge_self self) {
                      {"undelivered", c.undelivered.load()},
                      {"failed", c.failed.load()},
                      {"peers", c.peers.load()},
-                     {"dropped_requests", self->state.ctx->node->inbox.dropped()},
+                     {"refused_requests", self->state.ctx->node->inbox.refused()},
                      {"open_requests", port.requests.size()},
                      {"forgotten_requests", port.requests.forgotten()}};
   return {out.dump()};

@@ -54,31 +54,41 @@ private:
 /// What waits for replica_server, so that it takes many at once. Thread-safe.
 class request_inbox {
 public:
-  static constexpr size_t waiting_max = 100'000; ///< beyond it the newest is dropped and counted
+  static constexpr size_t waiting_max = 100'000;
+  static constexpr size_t waiting_bytes_max = 256 << 20; ///< of their bodies
 
-  /// True: there was nothing before it, somebody has to be woken.
-  bool put(data_request request) {
+  enum class outcome : uint8_t {
+    first, ///< there was nothing before it, somebody has to be woken
+    waits, ///< behind others
+    full,  ///< at a limit: refused and counted
+  };
+  outcome put(data_request request) {
     std::lock_guard guard(mutex_);
-    if (waiting_.size() >= waiting_max) {
-      ++dropped_;
-      return false;
+    auto bytes = request.message.body.size();
+    bool room = waiting_.empty() || bytes_ + bytes <= waiting_bytes_max;
+    if (waiting_.size() >= waiting_max || !room) {
+      ++refused_;
+      return outcome::full;
     }
+    bytes_ += bytes;
     waiting_.push_back(std::move(request));
-    return waiting_.size() == 1;
+    return waiting_.size() == 1 ? outcome::first : outcome::waits;
   }
   std::vector<data_request> take() {
     std::lock_guard guard(mutex_);
+    bytes_ = 0;
     return std::exchange(waiting_, {});
   }
-  uint64_t dropped() const {
+  uint64_t refused() const {
     std::lock_guard guard(mutex_);
-    return dropped_;
+    return refused_;
   }
 
 private:
   mutable std::mutex mutex_;
   std::vector<data_request> waiting_;
-  uint64_t dropped_ = 0;
+  size_t bytes_ = 0;
+  uint64_t refused_ = 0;
 };
 
 /// Which partitions were committed to, for who waits for that. Thread-safe.

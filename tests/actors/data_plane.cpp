@@ -271,6 +271,24 @@ errc code_of(const auto& r) {
 
 } // namespace
 
+BOOST_AUTO_TEST_CASE(requests_beyond_the_limits_are_refused_and_one_that_is_large_alone_is_not) {
+  using outcome = request_inbox::outcome;
+  auto of_size = [](size_t bytes) {
+    data_request r;
+    r.message.body.resize(bytes);
+    return r;
+  };
+  request_inbox inbox;
+  BOOST_TEST((inbox.put(of_size(request_inbox::waiting_bytes_max)) == outcome::first));
+  BOOST_TEST((inbox.put(of_size(0)) == outcome::waits));
+  BOOST_TEST((inbox.put(of_size(1)) == outcome::full));
+  BOOST_TEST(inbox.take().size() == 2u);
+  for (size_t i = 0; i < request_inbox::waiting_max; ++i)
+    if (inbox.put(of_size(1)) == outcome::full) BOOST_FAIL("full after " << i);
+  BOOST_TEST((inbox.put(of_size(1)) == outcome::full));
+  BOOST_TEST(inbox.refused() == 2u);
+}
+
 BOOST_FIXTURE_TEST_SUITE(data_plane, plane)
 
 BOOST_AUTO_TEST_CASE(a_client_writes_and_reads_back_and_both_replicas_hold_it) {
