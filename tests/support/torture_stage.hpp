@@ -139,16 +139,29 @@ public:
   const std::map<std::string, uint64_t>& made() const { return counts_; }
 
   /// Each node's own check of its records, in the running process.
+  /// What is not sound. A replica that is being made is not checked: it is asked for again.
   std::vector<std::string> verify_nodes() {
+    auto until = std::chrono::steady_clock::now() + seconds(30);
+    auto waits = [](const std::string& row) { return row.find("not checked") != row.npos; };
+    for (;;) {
+      auto unsound = verify_once();
+      bool all_wait = std::all_of(unsound.begin(), unsound.end(), waits);
+      if (unsound.empty() || !all_wait || std::chrono::steady_clock::now() >= until) return unsound;
+      pause_for(milliseconds(500));
+    }
+  }
+  std::vector<std::string> verify_once() {
     std::vector<std::string> out;
+    size_t checked = 0;
     for (size_t i = 0; i < cluster->nodes().size(); ++i) {
       auto told = cluster->node_console(i, {"verify"}, seconds(60));
       require(told);
       auto table = nlohmann::json::parse(*told);
-      BOOST_TEST(!table["rows"].empty());
+      checked += table["rows"].size();
       for (const auto& row : table["rows"])
         if (row[5] != "sound") out.push_back(cluster->nodes()[i].name + ": " + row.dump());
     }
+    if (checked == 0) out.push_back("nothing was checked");
     return out;
   }
 
