@@ -248,9 +248,9 @@ using node_link_actor = caf::typed_actor<
   reacts_to<tick>,
   replies_to<show_request>::with<show_reply>>;
 
-/// Serves client reads and writes and replicates them (src/replica decides).
+/// Serves client reads and writes and replicates them (src/replica decides). Requests wait in
+/// node_resources::inbox; tick{0} says that there are some.
 using replica_server_actor = caf::typed_actor<
-  reacts_to<data_request>,
   reacts_to<peer_reply>,
   reacts_to<centre_command>,
   reacts_to<replica_unsound>,

@@ -311,7 +311,6 @@ replica_server_actor::behavior_type replica_server(replica_self self, context_pt
   s.report_due = now;
   self->send(self, tick{s.round});
   return {
-      [=](const data_request& request) { replica_requests(self, {request}); },
       [=](const peer_reply& reply) { replica_answered(self, reply.message); },
       [=](const centre_command& command) { replica_command(self, command.message); },
       [=](const replica_unsound& m) {
