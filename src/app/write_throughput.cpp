@@ -40,12 +40,13 @@ void write_on(const one_write& write, span_of_time counted, const std::atomic<bo
   }
 }
 
-double share(const std::vector<double>& sorted, size_t percent) {
-  if (sorted.empty()) return 0.0;
-  return sorted[std::min(sorted.size() - 1, sorted.size() * percent / 100)];
-}
-
 } // namespace
+
+double percentile(std::vector<double> values, size_t percent) {
+  if (values.empty()) return 0.0;
+  std::sort(values.begin(), values.end());
+  return values[std::min(values.size() - 1, values.size() * percent / 100)];
+}
 
 std::vector<record_op> shaped_batch(const write_shape& shape, size_t writer, uint64_t number) {
   std::vector<record_op> ops;
@@ -90,9 +91,8 @@ result<write_figures> measure_writes(const std::vector<one_write>& writers, uint
     first = std::max(first, p.next);
   }
   if (interrupted()) return fail(errc::cancelled, "interrupted");
-  std::sort(taken.begin(), taken.end());
-  return write_figures{static_cast<double>(taken.size()) / to_seconds(span), share(taken, 50),
-                       share(taken, 99), writes};
+  return write_figures{static_cast<double>(taken.size()) / to_seconds(span), percentile(taken, 50),
+                       percentile(taken, 99), writes};
 }
 
 } // namespace harbinger

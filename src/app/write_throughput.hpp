@@ -23,6 +23,9 @@ struct write_shape {
 /// The batch number `number` of writer `writer`, always the same.
 std::vector<record_op> shaped_batch(const write_shape& shape, size_t writer, uint64_t number);
 
+/// The value that `percent` of all are not above; 0 when there are none.
+double percentile(std::vector<double> values, size_t percent);
+
 struct write_figures {
   double per_s = 0.0; ///< writes (batches) that ended well
   double p50_ms = 0.0, p99_ms = 0.0;

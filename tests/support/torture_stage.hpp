@@ -138,8 +138,8 @@ public:
   const std::vector<std::string>& complaints() const { return complaints_; }
   const std::map<std::string, uint64_t>& made() const { return counts_; }
 
-  /// Each node's own check of its records, in the running process.
-  /// What is not sound. A replica that is being made is not checked: it is asked for again.
+  /// What is not sound by each node's own check of its records, in the running process. A replica
+  /// that is being made is not checked: it is asked for again.
   std::vector<std::string> verify_nodes() {
     auto until = std::chrono::steady_clock::now() + seconds(30);
     auto waits = [](const std::string& row) { return row.find("not checked") != row.npos; };

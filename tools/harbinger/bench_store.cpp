@@ -108,10 +108,7 @@ struct side {
   }
 };
 
-double middle(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values.empty() ? 0.0 : values[values.size() / 2];
-}
+double middle(const std::vector<double>& values) { return percentile(values, 50); }
 
 result<bench_rows> measure_shape(const bench_options& options, const shape_row& what,
                                  replicated_writes& cluster, const std::string& directory) {

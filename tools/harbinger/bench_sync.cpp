@@ -24,12 +24,6 @@ constexpr auto sync_look_again = std::chrono::microseconds(300);
 constexpr auto sync_span = seconds(5);
 constexpr double sync_lag_max_ms = 10;
 
-double share_of(std::vector<double> values, size_t percent) {
-  if (values.empty()) return 0.0;
-  std::sort(values.begin(), values.end());
-  return values[std::min(values.size() - 1, values.size() * percent / 100)];
-}
-
 /// The newest write whose way to the copy nobody looks after yet.
 class newest_write {
 public:
@@ -202,23 +196,23 @@ result<bench_rows> bench_sync(const bench_options& options) {
   uint64_t first = 0;
   for (uint32_t run = 0; run < options.runs; ++run) {
     if (interrupted()) return fail(errc::cancelled, "interrupted");
-    if (run % 2 == 1) bare_p99.push_back(share_of(bare.measure(), 99));
+    if (run % 2 == 1) bare_p99.push_back(percentile(bare.measure(), 99));
     auto lag = measure_lag((*cluster)->cluster().control_endpoint(), *partitions, first);
     if (lag.failure) return tl::unexpected<error>(*lag.failure);
-    if (run % 2 == 0) bare_p99.push_back(share_of(bare.measure(), 99));
-    p50.push_back(share_of(lag.lag_ms, 50));
-    p99.push_back(share_of(lag.lag_ms, 99));
+    if (run % 2 == 0) bare_p99.push_back(percentile(bare.measure(), 99));
+    p50.push_back(percentile(lag.lag_ms, 50));
+    p99.push_back(percentile(lag.lag_ms, 99));
     rates.push_back(lag.records_per_s);
-    write_p99.push_back(share_of(lag.write_ms, 99));
+    write_p99.push_back(percentile(lag.write_ms, 99));
     if (options.say)
       options.say("sync " + std::to_string(run + 1) + '/' + std::to_string(options.runs));
   }
   auto row = make_row("sync", "lag of a following copy, p99", "ms", better::less, p99,
                       "ZeroMQ and RocksDB, not synced, p99", bare_p99, 0);
   row.value_max = sync_lag_max_ms;
-  row.figures = {{"lag, p50, ms", share_of(p50, 50)},
-                 {"the writes themselves, p99, ms", share_of(write_p99, 50)},
-                 {"updates/s", share_of(rates, 50)},
+  row.figures = {{"lag, p50, ms", percentile(p50, 50)},
+                 {"the writes themselves, p99, ms", percentile(write_p99, 50)},
+                 {"updates/s", percentile(rates, 50)},
                  {"updates a batch", static_cast<double>(sync_shape.records)},
                  {"copies followed", static_cast<double>(partitions->size())}};
   return bench_rows{row};
