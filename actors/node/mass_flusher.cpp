@@ -12,6 +12,9 @@
 namespace harbinger {
 namespace {
 
+constexpr auto trim_period = seconds(5);
+constexpr uint64_t trim_entries_min = 64; ///< new ones, for a look at a log between checkpoints
+
 using flusher_self = mass_flusher_actor::stateful_pointer<mass_flusher_state>;
 
 void flusher_note(flusher_self self, partition_id partition, mass_flusher_state::row& row,
@@ -84,7 +87,9 @@ result<void> flusher_write(flusher_self self, const partition_head& head,
 void flusher_trim(flusher_self self, const partition_head& head,
                   const mass_flusher_state::row* row) {
   auto& node = *self->state.ctx->node;
-  auto keep = self->state.ctx->config->replica.log_keep_entries;
+  const auto& wanted = self->state.ctx->config->replica;
+  auto keep = entries_to_keep(head, node.store->log_bytes(head.partition),
+                              {wanted.log_keep_entries, wanted.log_keep_bytes});
   if (!trim_point(head, std::nullopt, keep)) return;
   std::optional<version> flushed; // nothing: no mass storage holds the log back
   if (!node.mass)
@@ -107,7 +112,10 @@ void flusher_round(flusher_self self) {
   auto now = self->clock().now();
   bool checkpoint_due = now >= s.checkpoint_at;
   if (checkpoint_due) s.checkpoint_at = now + seconds(s.ctx->config->mass_storage.checkpoint_s);
+  bool trim_due = checkpoint_due || now >= s.trim_at;
+  if (trim_due) s.trim_at = now + trim_period;
   std::map<partition_id, mass_flusher_state::row> kept;
+  std::map<partition_id, seq_no> lengths;
   for (const auto& head : s.ctx->node->store->heads()) {
     bool ours = s.ctx->node->mass && head.role == replica_role::primary
                 && head.state != replica_state::copying;
@@ -118,9 +126,14 @@ void flusher_round(flusher_self self) {
       else
         row.trouble.clear();
     }
-    if (checkpoint_due) flusher_trim(self, head, ours ? &kept[head.partition] : nullptr);
+    if (!trim_due) continue;
+    auto& length = lengths[head.partition] = s.lengths[head.partition];
+    if (!checkpoint_due && head.version.seq.value < length.value + trim_entries_min) continue;
+    length = head.version.seq;
+    flusher_trim(self, head, ours ? &kept[head.partition] : nullptr);
   }
   s.rows = std::move(kept);
+  if (trim_due) s.lengths = std::move(lengths);
 }
 
 std::string flusher_document(const mass_flusher_state& s) {

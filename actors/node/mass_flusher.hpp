@@ -1,8 +1,8 @@
 #pragma once
 
 /// Writes to mass storage what this node is primary of: the log each mass_storage.flush_ms, a
-/// checkpoint of what changed each mass_storage.checkpoint_s; trims the store's logs. Spawn
-/// detached: it fsyncs.
+/// checkpoint of what changed each mass_storage.checkpoint_s; trims the store's logs, those that
+/// grow fast every few seconds. Spawn detached: it fsyncs.
 ///
 /// Owns nothing that lasts: where it left off is found in the directory after a restart, or when a
 /// partition becomes ours.
@@ -25,8 +25,9 @@ struct mass_flusher_state {
     std::string trouble;    ///< last failure; empty: none
   };
   context_ptr ctx;
-  std::map<partition_id, row> rows; ///< partitions this node is primary of
-  time_point checkpoint_at{};
+  std::map<partition_id, row> rows;       ///< partitions this node is primary of
+  std::map<partition_id, seq_no> lengths; ///< of the logs when it was last asked what may go
+  time_point checkpoint_at{}, trim_at{};
   uint64_t round = 0;
 };
 

@@ -279,6 +279,9 @@ void node_keys(std::vector<config_key>& k) {
   k.push_back(integer({"replica.log_keep_entries", node, restart, "entries",
                        "log entries kept for deltas beyond what mass storage has"},
                       100, 100'000'000, FIELD(replica.log_keep_entries)));
+  k.push_back(integer({"replica.log_keep_bytes", node, restart, "bytes",
+                       "and at most about so many bytes of them, per partition"},
+                      1 << 20, 1ull << 40, FIELD(replica.log_keep_bytes)));
 
   auto directory =
       text({"mass_storage.directory", node, restart, "",

@@ -109,7 +109,8 @@ struct replica_settings {
   uint32_t in_flight_max = 64;      ///< batches of a partition sent and not acknowledged
   uint32_t queued_max = 1024; ///< client batches waiting per partition; beyond it errc::overloaded
   bool sync_writes = true;    ///< fsync before acknowledging
-  uint64_t log_keep_entries = 50'000; ///< log entries kept for deltas beyond what mass storage has
+  uint64_t log_keep_entries = 50'000;  ///< log entries kept for deltas beyond what mass storage has
+  uint64_t log_keep_bytes = 256 << 20; ///< and at most about so many bytes of them, per partition
 };
 
 struct mass_storage_settings {

@@ -37,6 +37,13 @@ result<flushed_log> flush_log(mass_storage& mass, partition_store& store,
   return out;
 }
 
+uint64_t entries_to_keep(const partition_head& head, uint64_t log_bytes, const log_keep& keep) {
+  auto entries = head.version.seq.value - head.log_start.seq.value;
+  if (entries == 0 || log_bytes <= keep.bytes) return keep.entries;
+  auto each = std::max<uint64_t>(1, log_bytes / entries);
+  return std::clamp<uint64_t>(keep.bytes / each, 1, keep.entries);
+}
+
 std::optional<seq_no> trim_point(const partition_head& head, std::optional<version> flushed,
                                  uint64_t keep) {
   if (head.version.seq.value <= keep) return std::nullopt;

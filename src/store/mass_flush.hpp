@@ -25,6 +25,14 @@ struct flushed_log {
 result<flushed_log> flush_log(mass_storage& mass, partition_store& store,
                               const partition_head& head, const node_id& writer, version& flushed);
 
+/// How much of its log a replica keeps for deltas; whichever is less.
+struct log_keep {
+  uint64_t entries = 0, bytes = 0;
+};
+/// How many entries that is, in a log of about `log_bytes` that reaches up to the head; at least
+/// one.
+uint64_t entries_to_keep(const partition_head& head, uint64_t log_bytes, const log_keep& keep);
+
 /// Which entries of the store's log may go: all but the newest `keep`, and never one that mass
 /// storage lacks. Nothing when there is nothing to trim yet.
 std::optional<seq_no> trim_point(const partition_head& head, std::optional<version> flushed,

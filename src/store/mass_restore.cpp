@@ -23,6 +23,8 @@ public:
   epoch_history history;
   uint64_t size_bytes = 0, entries = 0;
 
+  explicit folded_log(uint64_t bytes_max) : bytes_max_(bytes_max) {}
+
   result<void> take(const std::vector<record_row>& checkpoint_rows) {
     for (const auto& row : checkpoint_rows) {
       size_bytes += row.key.data.size() + row.value.data.size();
@@ -40,9 +42,7 @@ public:
     return fits();
   }
   result<void> fits() const {
-    if (size_bytes > full_rebuild_bytes_max)
-      return fail(errc::oversize, "partition too large to fold");
-    return {};
+    return size_bytes > bytes_max_ ? fail(errc::oversize, "too large to fold") : result<void>{};
   }
 
   result<std::optional<std::string>> get(std::string_view key) const override {
@@ -67,6 +67,8 @@ private:
     size_bytes += key.size() + change.after->size();
     rows[key] = std::move(*change.after);
   }
+
+  uint64_t bytes_max_;
 };
 
 /// Gives rows to the store in chunks numbered from 0.
@@ -136,9 +138,11 @@ private:
   uint64_t entries_ = 0;
 };
 
-result<mass_restored> rebuild(const mass_storage& mass, partition_store& store,
-                              partition_id partition, copy_id copy, const std::atomic<bool>& stop) {
-  folded_log folded;
+/// oversize: the partition has more than `fold_max` bytes, nothing was done.
+result<mass_restored> fold_and_store(const mass_storage& mass, partition_store& store,
+                                     partition_id partition, copy_id copy,
+                                     const std::atomic<bool>& stop, uint64_t fold_max) {
+  folded_log folded(fold_max);
   auto fold = [&](const log_entry& entry) -> result<void> {
     if (stop) return fail(errc::cancelled);
     return folded.apply(entry);
@@ -147,13 +151,15 @@ result<mass_restored> rebuild(const mass_storage& mass, partition_store& store,
   auto end = mass.read_log(partition, version{}, fold);
   if (!end && end.error().code == errc::gap) { // its beginning was trimmed, or has a hole
     auto point = mass.read_checkpoint(
-        partition, [&] { return folded = {}, result<void>{}; },
+        partition, [&] { return folded = folded_log(fold_max), result<void>{}; },
         [&](const std::vector<record_row>& rows) -> result<void> {
           if (stop) return fail(errc::cancelled);
           return folded.take(rows);
         },
         mass_storage::order::oldest_first);
-    if (!point) return tl::unexpected<error>(end.error());
+    if (!point)
+      return tl::unexpected<error>(point.error().code == errc::oversize ? point.error()
+                                                                        : end.error());
     base = point->last;
     folded.history = until(point->history, base);
     end = mass.read_log(partition, base, fold);
@@ -208,18 +214,39 @@ result<mass_restored> replay_tail(const mass_storage& mass, partition_store& sto
   return mass_restored{end->version, at, tail.entries(), 0, end->bytes_read};
 }
 
+/// The last step of a replay: the copy is complete.
+result<mass_restored> follow(partition_store& store, partition_id partition, mass_restored done) {
+  tail_writer last(store, partition, done.version);
+  if (auto stated = last.flush(replica_state::following); !stated)
+    return tl::unexpected<error>(stated.error());
+  return done;
+}
+
+/// Every entry of the log, one after the other, onto an empty copy.
+result<mass_restored> log_from_nothing(const mass_storage& mass, partition_store& store,
+                                       partition_id partition, copy_id copy,
+                                       const std::atomic<bool>& stop) {
+  chunk_writer out(store, partition, copy);
+  if (auto begun = out.begin(); !begun) return tl::unexpected<error>(begun.error());
+  auto base = store.finish_copy(partition, copy, version{}, digest{}, {}, replica_state::copying);
+  if (!base) return tl::unexpected<error>(base.error());
+  auto done = replay_tail(mass, store, partition, version{}, stop);
+  return done ? follow(store, partition, *done) : done;
+}
+
+/// not_found: there is no checkpoint.
 result<mass_restored> checkpoint_and_tail(const mass_storage& mass, partition_store& store,
                                           partition_id partition, copy_id copy,
-                                          const std::atomic<bool>& stop) {
+                                          const std::atomic<bool>& stop,
+                                          mass_storage::order which) {
   chunk_writer out(store, partition, copy);
   auto point = mass.read_checkpoint(
       partition, [&] { return out.begin(); },
       [&](const std::vector<record_row>& rows) -> result<void> {
         if (stop) return fail(errc::cancelled);
         return out.add(rows);
-      });
-  if (!point && point.error().code == errc::not_found)
-    return rebuild(mass, store, partition, copy, stop);
+      },
+      which);
   if (!point) return tl::unexpected<error>(point.error());
   auto base = store.finish_copy(partition, copy, point->last, digest::from_sums(point->digest),
                                 until(point->history, point->last), replica_state::copying);
@@ -227,12 +254,19 @@ result<mass_restored> checkpoint_and_tail(const mass_storage& mass, partition_st
   reach(crash_point::restore_rows_in);
   auto done = replay_tail(mass, store, partition, point->last, stop);
   if (!done) return done;
-  tail_writer last(store, partition, done->version);
-  if (auto stated = last.flush(replica_state::following); !stated)
-    return tl::unexpected<error>(stated.error());
   done->rows = out.rows();
   done->bytes_read += point->size_bytes;
-  return done;
+  return follow(store, partition, *done);
+}
+
+result<mass_restored> rebuild(const mass_storage& mass, partition_store& store,
+                              partition_id partition, copy_id copy, const std::atomic<bool>& stop,
+                              uint64_t fold_max) {
+  auto folded = fold_and_store(mass, store, partition, copy, stop, fold_max);
+  if (folded || folded.error().code != errc::oversize) return folded;
+  auto replayed = log_from_nothing(mass, store, partition, copy, stop);
+  if (replayed || replayed.error().code != errc::gap) return replayed;
+  return checkpoint_and_tail(mass, store, partition, copy, stop, mass_storage::order::oldest_first);
 }
 
 } // namespace
@@ -254,14 +288,15 @@ result<mass_restored> replay_from_mass(const mass_storage& mass, partition_store
 
 result<mass_restored> restore_from_mass(const mass_storage& mass, partition_store& store,
                                         partition_id partition, copy_id copy, restore_method method,
-                                        const std::atomic<bool>& stop) {
-  switch (method) {
-  case restore_method::full_rebuild: return rebuild(mass, store, partition, copy, stop);
-  case restore_method::checkpoint_tail:
-    return checkpoint_and_tail(mass, store, partition, copy, stop);
-  case restore_method::pull: break;
+                                        const std::atomic<bool>& stop, uint64_t fold_max) {
+  if (method == restore_method::pull)
+    return fail(errc::invalid_argument, "pull is no method of mass storage");
+  if (method == restore_method::checkpoint_tail) {
+    auto done =
+        checkpoint_and_tail(mass, store, partition, copy, stop, mass_storage::order::newest_first);
+    if (done || done.error().code != errc::not_found) return done;
   }
-  return fail(errc::invalid_argument, "pull is no method of mass storage");
+  return rebuild(mass, store, partition, copy, stop, fold_max);
 }
 
 } // namespace harbinger

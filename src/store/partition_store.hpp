@@ -176,6 +176,9 @@ public:
   /// beyond what is known to be committed. Returns how many. Unknown partition: 0.
   virtual result<uint64_t> drop(partition_id partition, const epoch_history& truth) = 0;
   virtual result<std::vector<conflict_entry>> conflicts(size_t entries_max) const = 0;
+  /// About how many bytes of files the log of a partition takes up, without the newest entries, up
+  /// to 32 MiB; 0: unknown.
+  virtual uint64_t log_bytes(partition_id partition) const = 0;
   /// Removes log entries with a sequence number below `keep_from`.
   virtual result<void> trim_log(partition_id partition, seq_no keep_from) = 0;
 };

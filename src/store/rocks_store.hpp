@@ -54,6 +54,7 @@ public:
   result<store_rewound> rewind(partition_id partition, const epoch_history& truth) override;
   result<uint64_t> drop(partition_id partition, const epoch_history& truth) override;
   result<std::vector<conflict_entry>> conflicts(size_t entries_max) const override;
+  uint64_t log_bytes(partition_id partition) const override;
   result<void> trim_log(partition_id partition, seq_no keep_from) override;
 
 private:

@@ -84,6 +84,18 @@ result<std::vector<conflict_entry>> store::conflicts(size_t entries_max) const {
   return out;
 }
 
+uint64_t store::log_bytes(partition_id partition) const {
+  auto s = slots_.find(partition);
+  if (!s) return 0;
+  auto from = keys::entry('l', partition, s->get().log_start); // not what was trimmed before
+  auto to = keys::prefix_end(keys::prefix('l', partition));
+  rocksdb::Range log(slice(from), slice(to));
+  rocksdb::SizeApproximationOptions files; // guesses about memory tables can be far off
+  uint64_t bytes = 0;
+  auto asked = db_->GetApproximateSizes(files, db_->DefaultColumnFamily(), &log, 1, &bytes);
+  return asked.ok() ? bytes : 0;
+}
+
 result<void> store::trim_log(partition_id partition, seq_no keep_from) {
   auto s = slots_.find(partition);
   if (!s) return fail(errc::unknown_partition, to_string(partition));

@@ -98,6 +98,7 @@ public:
     return sum;
   }
   uint64_t conflict_count() const override { return journal_.size(); }
+  uint64_t log_bytes(partition_id) const override { return 0; }
 
   // --- writing ---
   std::vector<result<store_written>> write(const std::vector<store_write>& group) override {

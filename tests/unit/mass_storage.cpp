@@ -124,6 +124,31 @@ BOOST_FIXTURE_TEST_CASE(the_whole_log_makes_the_same_partition, cluster) {
   expect_equal();
 }
 
+BOOST_FIXTURE_TEST_CASE(what_is_too_large_to_fold_is_replayed, cluster) {
+  constexpr uint64_t fold_max = 100; // bytes
+  auto rebuild = [&](uint64_t copy) {
+    return restore_from_mass(*mass, *other, part, copy_id{copy}, restore_method::full_rebuild,
+                             go_on, fold_max);
+  };
+  write(2100); // more than one group
+  flush();
+  auto whole = rebuild(1);
+  BOOST_REQUIRE_MESSAGE(whole, why(whole));
+  BOOST_TEST(whole->entries == 2100u);
+  BOOST_TEST(whole->rows == 0u);
+  expect_equal();
+
+  checkpoint();
+  write(30);
+  flush();
+  fs::remove(files("log-").front()); // as trim_log would
+  auto from_checkpoint = rebuild(2);
+  BOOST_REQUIRE_MESSAGE(from_checkpoint, why(from_checkpoint));
+  BOOST_TEST(from_checkpoint->entries == 30u);
+  BOOST_TEST(from_checkpoint->rows > 0u);
+  expect_equal();
+}
+
 BOOST_FIXTURE_TEST_CASE(a_checkpoint_and_the_log_after_it_make_the_same_partition, cluster) {
   write(100);
   flush();
@@ -298,6 +323,17 @@ BOOST_FIXTURE_TEST_CASE(the_log_is_trimmed_only_up_to_what_mass_storage_has, clu
   BOOST_TEST(trim_point(head(), version{epoch{1}, seq_no{100}}, 10)->value == 91u);
   BOOST_TEST(trim_point(head(), std::nullopt, 10)->value == 91u);
   BOOST_CHECK(!trim_point(head(), flushed, 100));
+}
+
+BOOST_FIXTURE_TEST_CASE(of_a_long_log_as_much_is_kept_as_is_wanted, cluster) {
+  write(1000);
+  const log_keep wanted{500, 10'000};
+  BOOST_TEST(entries_to_keep(head(), 0, wanted) == 500u); // unknown, or small
+  BOOST_TEST(entries_to_keep(head(), 10'000, wanted) == 500u);
+  BOOST_TEST(entries_to_keep(head(), 100'000, wanted) == 100u); // 100 bytes each
+  BOOST_TEST(entries_to_keep(head(), 12'000, wanted) == 500u);  // 12 bytes each: 833
+  BOOST_TEST(entries_to_keep(head(), 1ull << 40, wanted) == 1u);
+  BOOST_TEST(entries_to_keep(partition_head{}, 1 << 20, wanted) == 500u);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_hole_in_the_log_is_bridged_by_a_checkpoint, cluster) {

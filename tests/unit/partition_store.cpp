@@ -265,6 +265,26 @@ BOOST_AUTO_TEST_CASE(the_log_tells_what_came_after_a_version) {
   BOOST_TEST(store->log_after(p1, v(3, 4), seq_no{100}, 1 << 20)->size() == 2u);
 }
 
+BOOST_AUTO_TEST_CASE(how_long_a_log_is_in_bytes_is_about_known) {
+  constexpr uint64_t entries = 80, each = 1 << 20; // several memory tables
+  make(p1);
+  std::mt19937_64 random(7);
+  std::string value(each, '\0');
+  for (uint64_t i = 1; i <= entries; ++i) {
+    for (auto& c : value) c = static_cast<char>(random());
+    auto w = batch(p1, store->head(p1)->version, v(1, i), {put("k", value)});
+    w.committed = seq_no{i};
+    BOOST_REQUIRE(store->write_one(w).has_value());
+  }
+  auto whole = store->log_bytes(p1);
+  BOOST_TEST(whole > entries * each / 4);
+  BOOST_TEST(whole < entries * each * 12 / 10);
+  BOOST_TEST(store->log_bytes(p2) == 0u);
+  BOOST_REQUIRE(store->trim_log(p1, seq_no{entries - 4}).has_value());
+  BOOST_TEST(store->log_bytes(p1) < whole / 2); // files that compaction has not got to do not count
+  BOOST_TEST(store->log_after(p1, v(1, entries - 5), seq_no{entries}, 1 << 30)->size() == 5u);
+}
+
 BOOST_AUTO_TEST_CASE(a_snapshot_stays_as_it_was) {
   make(p1);
   BOOST_REQUIRE(append(p1, 1, {put("a", "1"), put("b", "2")}).has_value());
