@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <unistd.h>
 
 namespace harbinger {
@@ -55,6 +56,7 @@ direct_file::~direct_file() {
 }
 
 void direct_file::write_buffers() {
+  ::pthread_setname_np(::pthread_self(), "copy_file");
   std::unique_lock lock(mutex_);
   for (;;) {
     changed_.wait(lock, [this] { return busy_ || over_; });

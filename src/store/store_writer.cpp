@@ -8,6 +8,8 @@
 #include <optional>
 #include <thread>
 
+#include <pthread.h>
+
 namespace harbinger {
 namespace {
 
@@ -116,6 +118,7 @@ struct store_writer::impl {
   }
 
   void run() {
+    ::pthread_setname_np(::pthread_self(), "store_writer");
     for (;;) {
       auto group = next_group();
       if (group.empty()) return;
