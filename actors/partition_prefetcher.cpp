@@ -20,8 +20,8 @@ void carry_copy_actions(prefetcher_self self, const context_ptr& ctx,
   if (actions.report || actions.gave_up)
     tell<prefetch_coordinator_actor>(self, ctx, names::prefetch_coordinator,
                                      prefetch_progress{order.partition, order.copy, actions.ready,
-                                                       actions.gave_up, life.copied_bytes(),
-                                                       actions.detail});
+                                                       actions.gave_up, actions.fell_back,
+                                                       life.copied_bytes(), actions.detail});
   if (actions.gave_up || actions.finished) {
     spdlog::info("prefetcher_ends partition={} target={} copy={} phase={} detail=\"{}\"",
                  to_string(order.partition), order.target.node.value, order.copy.value,

@@ -202,6 +202,10 @@ prefetch_coordinator_actor::behavior_type prefetch_coordinator(coordinator_self 
         self->state.board->restore(wanted);
         self->state.dirty = true;
       },
+      [=](const copies_held& held) {
+        self->state.board->hold(held, self->clock().now());
+        self->state.dirty = true;
+      },
       [=](const prefetch_progress& progress) {
         auto& board = *self->state.board;
         carry_board_actions(self, ctx,

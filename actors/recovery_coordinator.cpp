@@ -85,6 +85,10 @@ void carry(coordinator_pointer self, const context_ptr& ctx, recovery::want_copy
   tell<prefetch_coordinator_actor>(self, ctx, names::prefetch_coordinator, todo.what);
 }
 
+void carry(coordinator_pointer self, const context_ptr& ctx, recovery::hold_copies& todo) {
+  tell<prefetch_coordinator_actor>(self, ctx, names::prefetch_coordinator, std::move(todo.what));
+}
+
 void carry(coordinator_pointer self, const context_ptr& ctx, recovery::raise& todo) {
   spdlog::info("recovery={} subject={} text=\"{}\"", todo.kind, todo.subject, todo.text);
   raise_event(self, ctx, todo.level, std::move(todo.kind), std::move(todo.subject),

@@ -31,6 +31,7 @@ HARBINGER_LOCAL(replicas_changed)
 HARBINGER_LOCAL(placement_query)
 HARBINGER_LOCAL(placement)
 HARBINGER_LOCAL(copy_wanted)
+HARBINGER_LOCAL(copies_held)
 HARBINGER_LOCAL(prefetch_order)
 HARBINGER_LOCAL(prefetch_progress)
 HARBINGER_LOCAL(prefetch_cancelled)
@@ -149,6 +150,7 @@ using prefetch_coordinator_actor = caf::typed_actor<
   reacts_to<replicas_changed>,
   // From recovery: a replica is missing now.
   reacts_to<copy_wanted>,
+  reacts_to<copies_held>,
   reacts_to<prefetch_progress>,
   reacts_to<config_changed>,
   reacts_to<tick>,

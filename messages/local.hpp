@@ -164,10 +164,15 @@ struct placement {
 // --- prefetch ---
 
 /// From recovery: this partition lacks `missing` replicas; make copies by `method`, before
-/// everything else.
+/// everything else. Stands until the partition has its replicas, or is held.
 struct copy_wanted {
   partition_id partition;
   restore_method method = restore_method::pull;
+};
+/// From recovery: a drill makes replicas of these itself; no copies of them are begun meanwhile.
+/// The newest one says all.
+struct copies_held {
+  std::vector<partition_id> partitions;
 };
 /// What a prefetcher is to achieve.
 struct prefetch_order {
@@ -183,8 +188,9 @@ struct prefetch_order {
 struct prefetch_progress {
   partition_id partition;
   harbinger::copy_id copy;
-  bool ready = false;   ///< caught up; goes on following
-  bool gave_up = false; ///< all sources and retries used: choose another target
+  bool ready = false;     ///< caught up; goes on following
+  bool gave_up = false;   ///< all sources and retries used: choose another target
+  bool fell_back = false; ///< no replica could be read: it is made from mass storage
   uint64_t copied_bytes = 0;
   std::string detail;
 };

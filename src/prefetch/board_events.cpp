@@ -12,6 +12,15 @@ event make(severity level, std::string kind, partition_id partition, std::string
       0, {}, level, std::move(kind), to_string(partition), std::move(text), std::move(fields)};
 }
 
+std::map<std::string, std::string> fields_of(const prefetch_progress& progress,
+                                             const node_id& target, const std::string& source) {
+  return {{"target", target.value},
+          {"source", source},
+          {"copy", std::to_string(progress.copy.value)},
+          {"bytes", std::to_string(progress.copied_bytes)},
+          {"error", progress.detail}};
+}
+
 } // namespace
 
 event no_candidate(const wanted_copy& wanted, const error& why, const std::string& rejected) {
@@ -54,15 +63,19 @@ event evicted(partition_id partition, const copy_row& copy, const std::string& r
       {{"target", copy.node.value}, {"copy", std::to_string(copy.copy.value)}, {"reason", reason}});
 }
 
+event fell_back(const prefetch_progress& progress, const node_id& target,
+                const std::string& source) {
+  return make(severity::warning, "prefetch_fell_back", progress.partition,
+              "the copy of " + to_string(progress.partition) + " to " + target.value
+                  + " is made from mass storage: " + progress.detail,
+              fields_of(progress, target, source));
+}
+
 event gave_up(const prefetch_progress& progress, const node_id& target, const std::string& source) {
   return make(severity::warning, "prefetch_failed", progress.partition,
               "the copy of " + to_string(progress.partition) + " to " + target.value
                   + " came to nothing: " + progress.detail,
-              {{"target", target.value},
-               {"source", source},
-               {"copy", std::to_string(progress.copy.value)},
-               {"bytes", std::to_string(progress.copied_bytes)},
-               {"error", progress.detail}});
+              fields_of(progress, target, source));
 }
 
 } // namespace harbinger::board_events

@@ -22,6 +22,9 @@ event ready(partition_id partition, const copy_row& copy, const std::string& sou
             const replica_report* report, std::optional<duration> took);
 /// prefetch_evicted.
 event evicted(partition_id partition, const copy_row& copy, const std::string& reason);
+/// prefetch_fell_back: no replica could be read, the copy is made from mass storage.
+event fell_back(const prefetch_progress& progress, const node_id& target,
+                const std::string& source);
 /// prefetch_failed: the prefetcher gave up.
 event gave_up(const prefetch_progress& progress, const node_id& target, const std::string& source);
 

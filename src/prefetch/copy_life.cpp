@@ -71,6 +71,17 @@ copy_life_actions copy_life::give_up(std::string why) {
   return out;
 }
 
+copy_life_actions copy_life::sources_used_up(std::string why, time_point now) {
+  bool full = last_trouble_.starts_with(to_string(errc::no_space));
+  if (order_.method != restore_method::pull || !seen_ || full) return give_up(std::move(why));
+  order_.method = restore_method::checkpoint_tail;
+  attempts_ = failures_ = 0;
+  auto out = send(now);
+  out.report = out.fell_back = true;
+  out.detail = std::move(why);
+  return out;
+}
+
 copy_life_actions copy_life::begin(const replica_status* already, time_point now) {
   last_sign_ = now;
   copy_life_actions out;
@@ -149,8 +160,9 @@ copy_life_actions copy_life::status(const replica_status& s, time_point now) {
   if (failed_again) {
     last_trouble_ = r.failure;
     if (++failures_ >= attempts_max())
-      return give_up(order_.target.node.value + " failed " + std::to_string(failures_)
-                     + " times: " + r.failure);
+      return sources_used_up(order_.target.node.value + " failed " + std::to_string(failures_)
+                                 + " times: " + r.failure,
+                             now);
   }
   bool ready = s.caught_up && !s.digest_differs && r.state == replica_state::following;
   out.report = (ready && !ready_) || (progress && r.state != replica_state::following);
@@ -166,7 +178,7 @@ copy_life_actions copy_life::tick(time_point now) {
   if (!silent(now)) return {};
   if (!was_complete_ && attempts_ >= attempts_max()) {
     auto why = last_trouble_.empty() ? "no progress" : last_trouble_;
-    return give_up("gave up after " + std::to_string(attempts_) + " attempts: " + why);
+    return sources_used_up("gave up after " + std::to_string(attempts_) + " attempts: " + why, now);
   }
   if (attempts_ > 0) ++rotation_;
   return send(now);

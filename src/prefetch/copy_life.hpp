@@ -24,9 +24,10 @@ std::vector<node_address> copy_sources(const partition_row& row,
 struct copy_life_actions {
   bool send_start =
       false; ///< send copy.start with `sources()`, and answer with started or start_failed
-  bool report = false;   ///< progress is worth telling the coordinator
-  bool ready = false;    ///< with `report`: caught up
-  bool gave_up = false;  ///< with `report`: end of this life; another target is needed
+  bool report = false;    ///< progress is worth telling the coordinator
+  bool ready = false;     ///< with `report`: caught up
+  bool gave_up = false;   ///< with `report`: end of this life; another target is needed
+  bool fell_back = false; ///< with `report`: no replica could be read, mass storage is next
   bool finished = false; ///< end of this life: it is a member of the sync set now, or was withdrawn
   std::string detail;
 };
@@ -36,10 +37,11 @@ struct copy_life_actions {
 /// version or state), doubled
 ///   each time up to 16 times retry_ms; each time with the next source first. Any progress starts
 ///   the count again.
-/// * It gives up after retries_max such attempts a source, when nothing came of them, and when the
-/// node said `failed` so
-///   often. A copy that was complete once is not given up for silence: it is what recovery may
-///   need.
+/// * After retries_max such attempts a source, when nothing came of them, or when the node said
+///   `failed` so often, the copy is made from mass storage (newest checkpoint, then the log), with
+///   as many attempts; then it gives up. A node that never took the command, or has no space, is
+///   given up at once then. A copy that was complete once is not given up for silence: it is what
+///   recovery may need.
 /// * It is ready each time a report says caught_up and it was not before.
 /// * A report about another copy id, or of an older life of the node, changes nothing.
 /// * A replica configured by the order's row or a newer one is the copy that joined: the end. One
@@ -73,6 +75,8 @@ public:
 private:
   copy_life_actions send(time_point now);
   copy_life_actions give_up(std::string why);
+  /// Gives up, or goes on from mass storage.
+  copy_life_actions sources_used_up(std::string why, time_point now);
   uint32_t attempts_max() const;
   bool silent(time_point now) const;
 

@@ -24,6 +24,15 @@ void protection_board::restore(const copy_wanted& wanted) {
   restores_[wanted.partition] = wanted.method;
 }
 
+void protection_board::hold(const copies_held& held, time_point now) {
+  held_ = {held.partitions.begin(), held.partitions.end()};
+  held_until_ = now + held_at_most;
+  for (auto id : held_) restores_.erase(id);
+  std::erase_if(deciding_, [&](const auto& entry) {
+    return held_.contains(entry.first) && entry.second.kind == step_kind::placing;
+  });
+}
+
 const replica_status* protection_board::status(const copy_key& key) const {
   auto rows = statuses_.find(key.partition);
   if (rows == statuses_.end()) return nullptr;
@@ -72,7 +81,7 @@ std::vector<plan_subject> protection_board::subjects(const catalog_view& catalog
   std::vector<plan_subject> list;
   for (auto id : concerned) {
     const auto* row = catalog.partition(id);
-    if (!row) continue;
+    if (!row || held_.contains(id)) continue;
     plan_subject s;
     s.row = row;
     s.size_bytes = size_of(*row);
@@ -85,6 +94,7 @@ std::vector<plan_subject> protection_board::subjects(const catalog_view& catalog
 }
 
 void protection_board::forget_old(const catalog_view& catalog, time_point now) {
+  if (now >= held_until_) held_.clear(); // recovery may have been restarted meanwhile
   std::erase_if(statuses_, [&](const auto& rows) { return !catalog.partition(rows.first); });
   std::erase_if(avoid_, [&](const auto& entry) { return now >= entry.second; });
   std::erase_if(given_up_, [&](const auto& entry) {

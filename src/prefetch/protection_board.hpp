@@ -43,6 +43,7 @@ struct board_actions {
 
 class protection_board {
 public:
+  static constexpr auto held_at_most = seconds(120); ///< longer than a drill has patience
   static constexpr size_t restores_max =
       65536; ///< partitions waiting for a restore; beyond it refused and counted
   static constexpr seconds avoid_target_for{
@@ -62,6 +63,8 @@ public:
   void zones(zone_map zones) { zones_ = std::move(zones); }
   void replicas(const std::vector<replica_status>& statuses);
   void restore(const copy_wanted& wanted);
+  /// Nothing is begun or removed for these until the next hold, or for held_at_most.
+  void hold(const copies_held& held, time_point now);
   /// From a prefetcher; one that gave up has ended.
   board_actions progress(const prefetch_progress& progress, const catalog_view& catalog,
                          time_point now);
@@ -155,6 +158,8 @@ private:
   zone_map zones_;
   std::map<partition_id, std::map<node_id, replica_status>> statuses_;
   std::map<partition_id, restore_method> restores_;
+  std::set<partition_id> held_;
+  time_point held_until_{};
   std::map<copy_key, life> lives_;
   std::map<copy_key, time_point> first_seen_; ///< copy rows without a prefetcher
   std::map<partition_id, deciding> deciding_;

@@ -97,6 +97,8 @@ board_actions protection_board::progress(const prefetch_progress& p, const catal
     it->second.copied_bytes = std::max(it->second.copied_bytes, p.copied_bytes);
     it->second.ready = p.ready;
     it->second.detail = p.detail;
+    if (p.fell_back)
+      out.events.push_back(board_events::fell_back(p, it->first.node, first_source(it->second)));
     if (!p.gave_up) return out;
     auto key = it->first;
     avoid_[key] = now + avoid_target_for;

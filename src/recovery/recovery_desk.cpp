@@ -117,6 +117,9 @@ actions recovery_desk::step(const begin_drill& what, time_point now) {
     return out;
   }
   drill_.emplace(what.drill, what.what, now);
+  hold_copies held;
+  for (auto& [id, unused] : drill_->partitions()) held.what.partitions.push_back(id);
+  out.push_back(std::move(held));
   run_drill(now, out);
   return out;
 }

@@ -44,6 +44,9 @@ struct swap_row {
 struct want_copy {
   copy_wanted what;
 };
+struct hold_copies {
+  copies_held what;
+};
 struct raise {
   severity level = severity::info;
   std::string kind, subject, text;
@@ -59,7 +62,8 @@ struct rebuild_ended {
   uint64_t number = 0;
   result<rebuild_report> report;
 };
-using action = std::variant<send_command, swap_row, want_copy, raise, drill_ended, rebuild_ended>;
+using action =
+    std::variant<send_command, swap_row, want_copy, hold_copies, raise, drill_ended, rebuild_ended>;
 using actions = std::vector<action>;
 
 // --- what happens (besides partition_map, node_report, node_hello, replicas_changed, zone_map) ---

@@ -391,6 +391,7 @@ void recovery_desk::run_drill(time_point now, actions& out) {
     }
   }
   if (!drill_->over(now)) return;
+  out.push_back(hold_copies{});
   out.push_back(drill_ended{drill_->number(), drill_->report(now)});
   drill_.reset();
 }

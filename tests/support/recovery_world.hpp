@@ -39,6 +39,7 @@ struct world {
   std::vector<swap_row> swaps;
   std::vector<raise> raised;
   std::vector<partition_id> wanted;
+  std::vector<std::vector<partition_id>> held;
   std::optional<drill_report> drilled;
   std::vector<result<rebuild_report>> rebuilt;
   version in_mass; ///< up to where mass storage has the log of every partition
@@ -98,6 +99,7 @@ struct world {
       if (auto* s = std::get_if<swap_row>(&a)) swaps.push_back(*s);
       if (auto* r = std::get_if<raise>(&a)) raised.push_back(*r);
       if (auto* w = std::get_if<want_copy>(&a)) wanted.push_back(w->what.partition);
+      if (auto* h = std::get_if<hold_copies>(&a)) held.push_back(h->what.partitions);
       if (auto* d = std::get_if<drill_ended>(&a)) drilled = d->report;
       if (auto* r = std::get_if<rebuild_ended>(&a)) rebuilt.push_back(r->report);
     }

@@ -97,8 +97,8 @@ private:
     auto number = it->second.number;
     if (ends) lives_.erase(it);
     if (actions.report || actions.gave_up) {
-      prefetch_progress p{order.partition, order.copy, actions.ready,
-                          actions.gave_up, copied,     actions.detail};
+      prefetch_progress p{order.partition,   order.copy, actions.ready, actions.gave_up,
+                          actions.fell_back, copied,     actions.detail};
       carry(board_.progress(p, view, now()));
       dirty = true;
     }

@@ -171,6 +171,7 @@ private:
   void act(recovery::raise& a) { all_.world.note("centre: " + a.kind + " " + a.text); }
   void act(recovery::rebuild_ended&) {}
   void act(recovery::drill_ended&) {}
+  void act(recovery::hold_copies&) {} // there are no drills
 
   parts& all_;
   harbinger::term term_;

@@ -113,8 +113,53 @@ BOOST_FIXTURE_TEST_CASE(
     last = hear(replica_state::failed);
     if (!last.gave_up) wait_long(20);
   }
-  BOOST_TEST(tries == 4);
+  BOOST_TEST(tries == 8); // four by pull, four from mass storage
   BOOST_TEST(last.detail.find("checksum") != std::string::npos);
+}
+
+BOOST_FIXTURE_TEST_CASE(where_no_replica_can_be_read_mass_storage_is_the_last_source, one_copy) {
+  life->begin(nullptr, now);
+  report.report.failure = "io: n2: connection lost";
+  copy_life_actions out;
+  for (int i = 0; i < 4; ++i) {
+    BOOST_TEST(!out.fell_back);
+    BOOST_TEST((life->order().method == restore_method::pull));
+    hear(replica_state::copying, 0);
+    out = hear(replica_state::failed);
+    if (i < 3) wait_long(20);
+  }
+  BOOST_TEST(out.fell_back);
+  BOOST_TEST(out.report);
+  BOOST_TEST(out.send_start);
+  BOOST_TEST(!out.gave_up);
+  BOOST_TEST(out.detail.find("connection lost") != std::string::npos);
+  BOOST_TEST((life->order().method == restore_method::checkpoint_tail));
+  BOOST_TEST(life->sources().size() == 2u); // it follows them afterwards
+  hear(replica_state::copying, 100);
+  BOOST_TEST(hear(replica_state::following, 200, true).ready);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_copy_that_hangs_is_made_from_mass_storage_in_the_end, one_copy) {
+  life->begin(nullptr, now);
+  hear(replica_state::copying, 100);
+  auto out = copy_life_actions{};
+  for (int i = 0; i < 1000 && !out.fell_back; ++i) out = wait(100);
+  BOOST_TEST(out.fell_back);
+  BOOST_TEST((life->order().method == restore_method::checkpoint_tail));
+  BOOST_TEST(wait_long(1000).second.gave_up); // that hangs as well
+}
+
+BOOST_FIXTURE_TEST_CASE(a_target_without_space_is_given_up_without_a_detour, one_copy) {
+  life->begin(nullptr, now);
+  report.report.failure = "no_space: n5: disk full";
+  copy_life_actions out;
+  for (int i = 0; i < 4; ++i) {
+    hear(replica_state::copying, static_cast<uint64_t>(i));
+    out = hear(replica_state::failed);
+    if (i < 3) wait_long(20);
+  }
+  BOOST_TEST(out.gave_up);
+  BOOST_TEST(!out.fell_back);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_complete_copy_is_not_given_up_when_its_source_is_gone, one_copy) {

@@ -122,7 +122,8 @@ BOOST_FIXTURE_TEST_CASE(a_copy_that_was_given_up_is_dropped_and_made_on_another_
   risk("n1", 0.9);
   step();
   auto bad = row(0).copies.at(0);
-  auto progress = prefetch_progress{row(0).id, bad.copy, false, true, 0, "no progress"};
+  auto progress = prefetch_progress{
+      .partition = row(0).id, .copy = bad.copy, .gave_up = true, .detail = "no progress"};
   prefetchers.erase({row(0).id, bad.node});
   settle(board.progress(progress, catalog, now));
   BOOST_TEST(count("prefetch_failed") == 1u);
@@ -224,6 +225,31 @@ BOOST_FIXTURE_TEST_CASE(a_restore_is_made_by_its_method_before_everything_else, 
   BOOST_REQUIRE(prefetchers.size() == 1u);
   BOOST_TEST(prefetchers.begin()->second.partition == r.id);
   BOOST_TEST((prefetchers.begin()->second.method == restore_method::checkpoint_tail));
+}
+
+BOOST_FIXTURE_TEST_CASE(what_a_drill_holds_is_left_alone_until_it_ends, board_world) {
+  auto r = row(3);
+  r.sync_set = {node_id{"n1"}};
+  catalog.put(r);
+  board.restore({r.id, restore_method::pull});
+  risk("n1", 0.9);
+  board.hold({{r.id}}, now);
+  for (int i = 0; i < 5; ++i) step();
+  BOOST_TEST(prefetchers.size() == 3u); // of the others
+  for (const auto& [key, order] : prefetchers) BOOST_TEST(key.partition != r.id);
+  board.hold({}, now);
+  step();
+  BOOST_TEST(prefetchers.size() == 4u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_hold_that_nobody_ends_is_over_some_time, board_world) {
+  risk("n1", 0.9);
+  board.hold({{row(3).id}}, now);
+  step();
+  BOOST_TEST(prefetchers.size() == 3u);
+  now += protection_board::held_at_most;
+  step();
+  BOOST_TEST(prefetchers.size() == 4u);
 }
 
 BOOST_AUTO_TEST_CASE(a_predictor_stuck_at_one_starts_no_more_copies_than_the_budget) {

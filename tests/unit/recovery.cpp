@@ -598,9 +598,13 @@ BOOST_FIXTURE_TEST_CASE(drill_gives_up_a_secondary_and_makes_it_anew, world) {
   write(id(1), 10);
   auto node = secondary();
   take(desk->step(begin_drill{1, {{id(0), id(1)}, restore_method::full_rebuild}}, now));
+  BOOST_REQUIRE(held.size() == 1u); // copies for risk must not get in its way
+  BOOST_TEST((held[0] == std::vector{id(0), id(1)}));
   carry_out();
   run(1000);
   BOOST_REQUIRE(drilled);
+  BOOST_REQUIRE(held.size() == 2u);
+  BOOST_TEST(held[1].empty());
   BOOST_TEST(drilled->each.size() == 2u);
   for (auto& part : drilled->each) {
     BOOST_TEST(part.failure == "");
