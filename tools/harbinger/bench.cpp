@@ -128,7 +128,7 @@ int run_bench(int argc, char** argv) {
   app.add_option("--part", options.part, "of failover: only this")
       ->check(CLI::IsMember({"promotion", "fleet"}));
   app.add_flag("--large", options.large,
-               "of failover: promotion of a partition of 10 GiB, too (80 GiB of disk)");
+               "of failover: promotion of a partition of 10 GiB, too (50 GiB of disk)");
   app.add_option("--data", options.data,
                  "of histories: directory with pdm, prevent_redis, backblaze_hds, lanl, or some of "
                  "them, and the CSV tables of config/histories in each")

@@ -66,7 +66,7 @@ double promoted_ms(cluster& c) {
 
 } // namespace
 
-result<fleet_figures> measure_fleet(uint32_t on_a_node,
+result<fleet_figures> measure_fleet(uint32_t on_a_node, fleet_probe how,
                                     const std::function<void(const std::string&)>& say) {
   cluster_options options;
   options.nodes = 3;
@@ -84,7 +84,7 @@ result<fleet_figures> measure_fleet(uint32_t on_a_node,
   sweep_options probe{.control_endpoint = c.control_endpoint(), .value = "after"};
   probe.partitions = with_replica_on(*map, node_id{"n1"}, out.primaries);
   probe.timeout = recovery_max;
-  probe.reads = true;
+  probe.reads = how == fleet_probe::read;
   out.partitions = probe.partitions.size();
   if (say) say("fleet: kill");
   events.take();

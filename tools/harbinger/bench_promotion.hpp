@@ -13,7 +13,8 @@ struct promotion_figures {
 };
 
 /// Two nodes, a volume of one partition of `bytes` with a replica on each; the primary is killed
-/// `deaths` times, and comes back each time. no_space: the disk has no room for it.
+/// `deaths` times, and comes back each time; then it is rebuilt `rebuilds` times (0: no checkpoints
+/// are made meanwhile). no_space: the disk has no room for it.
 result<promotion_figures> measure_promotion(uint64_t bytes, uint32_t deaths, uint32_t rebuilds,
                                             const std::function<void(const std::string&)>& say);
 
