@@ -95,10 +95,13 @@ result<copy_actions> copy_pull::begin(const start_copy& command, const local_rep
   if (!unlimited_) bucket_->set_rate(command.rate_bytes_per_s);
   bool again = command.copy == copy_ && phase_ != phase::idle && phase_ != phase::failed
                && !progress_.ended && !lost_ownership(local);
-  if (again) {
+  bool no_source_gave_it = command.method != restore_method::pull
+                           && (phase_ == phase::opening || phase_ == phase::pulling);
+  if (again && !no_source_gave_it) {
     replace_sources(command.sources, out, now);
     return out;
   }
+  forget_snapshot();
   bool ours = local.present && local.copy == command.copy;
   restart_for(command);
   if (ours && (local.state == replica_state::following || local.state == replica_state::detached)) {

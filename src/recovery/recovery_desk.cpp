@@ -231,6 +231,7 @@ actions recovery_desk::step(const swap_ended& ended, time_point now) {
   if (ended.row) {
     auto held = view_.partition(id);
     if (!held || held->revision <= ended.row->revision) view_.put(*ended.row);
+    w.refusal.clear();
     announce_promotion(*ended.row, w, now, out);
     note_change(id, w);
   } else {
@@ -239,12 +240,7 @@ actions recovery_desk::step(const swap_ended& ended, time_point now) {
     bool conflict = ended.row.error().code == errc::conflict;
     w.swap_not_before = now + milliseconds(conflict ? 0 : settings_.retry_ms);
     if (!conflict && ended.row.error().code != errc::timeout)
-      out.push_back(raise{severity::warning,
-                          "catalog_refused",
-                          to_string(id),
-                          "the catalog refused a change of partition " + to_string(id) + ": "
-                              + to_string(ended.row.error()),
-                          {}});
+      note_refusal(id, w, to_string(ended.row.error()), out);
   }
   run_drill(now, out);
   work_off(now, out);

@@ -153,6 +153,7 @@ private:
     std::optional<failover> change;
     bool swapping = false;
     time_point swap_not_before{};
+    std::string refusal; ///< the catalog's last; empty since a change went in
     std::optional<failover::promotion> promotion; ///< the swap under way is this
     std::map<node_id, sent_configuration> configured;
     std::map<node_id, time_point> joining_since;
@@ -221,6 +222,7 @@ private:
   bool configure_members(const partition_row& row, work& w, time_point now, actions& out);
   void note_progress(const partition_row& row, work& w, time_point now, actions& out);
   void announce_promotion(const partition_row& row, work& w, time_point now, actions& out);
+  void note_refusal(partition_id id, work& w, std::string why, actions& out);
   void note_clients(const node_id& node, const replica_report& report);
   void drop_strays(time_point now, actions& out);
   void run_drill(time_point now, actions& out);

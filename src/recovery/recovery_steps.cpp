@@ -321,6 +321,18 @@ void recovery_desk::note_progress(const partition_row& row, work& w, time_point 
   }
 }
 
+/// Told once for each reason: the change is tried again every retry_ms.
+void recovery_desk::note_refusal(partition_id id, work& w, std::string why, actions& out) {
+  if (drill_ && drill_->owns(id)) drill_->failed(id, "the catalog refused a change: " + why);
+  if (why == w.refusal) return;
+  out.push_back(raise{severity::warning,
+                      "catalog_refused",
+                      to_string(id),
+                      "the catalog refused a change of partition " + to_string(id) + ": " + why,
+                      {}});
+  w.refusal = std::move(why);
+}
+
 void recovery_desk::note_clients(const node_id& node, const replica_report& report) {
   if (report.role != replica_role::primary) return;
   if (report.first_read_ms == 0.0 && report.first_write_ms == 0.0) return;

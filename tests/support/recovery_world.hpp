@@ -46,7 +46,8 @@ struct world {
   bool caught_up_at_once = true;
   bool can_rewind = true;
   std::function<void()> before_swap = [] {};
-  std::map<std::string, int> sent; ///< by message type
+  std::optional<error> swap_refusal; ///< what the catalog says to every change
+  std::map<std::string, int> sent;   ///< by message type
   std::map<std::string, std::string>
       racks; ///< of nodes; one that is not named is in one of its own
   escalation_rules escalation{1.0, 0, {"rack"}};
@@ -182,6 +183,7 @@ struct world {
       for (auto& s : std::exchange(swaps, {})) {
         before_swap();
         auto delta = catalog::change(catalog, s.change);
+        if (swap_refusal) delta = tl::unexpected<error>(*swap_refusal);
         if (delta)
           commit(delta);
         else

@@ -417,6 +417,32 @@ BOOST_FIXTURE_TEST_CASE(a_restore_that_fails_says_why, copying) {
   BOOST_TEST(pull.progress().failure == "checksum: log-1");
 }
 
+BOOST_FIXTURE_TEST_CASE(a_copy_that_no_source_gives_goes_on_from_mass_storage, copying) {
+  auto from_mass_storage = [&] {
+    command.method = restore_method::checkpoint_tail;
+    begin();
+    BOOST_REQUIRE(actions<restore_copy>().size() == 1u);
+    step(copy_reply{0, chunk(0, true)}); // late
+    BOOST_TEST(last.empty());
+    begin(); // again: it is under way
+    BOOST_TEST(last.empty());
+    local.state = replica_state::following;
+    local.version = {epoch{1}, seq_no{8}};
+    step(copy_stored{});
+    BOOST_TEST(asked<delta_pull>().after.seq == seq_no{8});
+    BOOST_TEST(sent().endpoint == "tcp://p");
+  };
+  open(); // and then nothing comes
+  from_mass_storage();
+
+  local = {};
+  command.copy = copy_id{4};
+  command.method = restore_method::pull;
+  begin();
+  while (pull.progress().state != replica_state::failed) wait(seconds(60));
+  from_mass_storage();
+}
+
 BOOST_FIXTURE_TEST_CASE(what_is_held_back_is_asked_for_in_small_steps_at_an_even_pace, copying) {
   open();
   BOOST_TEST(asked<snapshot_pull>().bytes_max == 0u); // without a rate as the source likes

@@ -618,6 +618,37 @@ BOOST_FIXTURE_TEST_CASE(drill_gives_up_a_secondary_and_makes_it_anew, world) {
   BOOST_TEST(desk->rows(now).empty());
 }
 
+BOOST_FIXTURE_TEST_CASE(what_the_catalog_refuses_again_and_again_is_told_once, world) {
+  auto told = [&] {
+    return std::count_if(raised.begin(), raised.end(), [&](const raise& r) {
+      return r.kind == "catalog_refused" && r.subject == to_string(id(0));
+    });
+  };
+  run(500);
+  swap_refusal = error{errc::invalid_argument, "one thing"};
+  lose(secondary());
+  run(5000);
+  BOOST_TEST(told() == 1);
+  swap_refusal = error{errc::invalid_argument, "another"};
+  run(5000);
+  BOOST_TEST(told() == 2);
+  swap_refusal.reset();
+  run(5000);
+  BOOST_TEST(row().sync_set.size() == 1u);
+  BOOST_TEST(told() == 2);
+}
+
+BOOST_FIXTURE_TEST_CASE(drill_whose_changes_are_refused_ends_at_once, world) {
+  run(500);
+  swap_refusal = error{errc::invalid_argument, "a copy is there"};
+  take(desk->step(begin_drill{1, {{id(0)}, restore_method::pull}}, now));
+  run(500);
+  BOOST_REQUIRE(drilled);
+  BOOST_TEST(drilled->each.at(0).failure.find("a copy is there") != std::string::npos);
+  BOOST_REQUIRE(!held.empty());
+  BOOST_TEST(held.back().empty());
+}
+
 BOOST_FIXTURE_TEST_CASE(drill_of_what_can_not_be_drilled_says_why, world) {
   run(500);
   lose(secondary());
