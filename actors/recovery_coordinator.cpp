@@ -351,6 +351,8 @@ recovery_coordinator_actor::behavior_type recovery_coordinator(coordinator_point
   ask_for_whole_catalog(self, ctx);
   tell<zone_manager_actor>(self, ctx, names::zone_manager, tick{});
   tell<version_synchronizer_actor>(self, ctx, names::version_synchronizer, tick{});
+  // A drill of an earlier life is over.
+  tell<prefetch_coordinator_actor>(self, ctx, names::prefetch_coordinator, copies_held{});
   self->delayed_send(self, milliseconds(recovery_coordinator_state::tick_ms),
                      tick{self->state.round});
   return {

@@ -157,8 +157,10 @@ BOOST_FIXTURE_TEST_CASE(a_partition_with_a_write_under_way_is_not_idle, leading)
   BOOST_REQUIRE_EQUAL(appends.size(), 1u);
   advance(bounds.lease / 3);
   BOOST_REQUIRE_EQUAL(leases.size(), 1u);
-  for (auto& item : *unpack_leases(leases[0].message.leases.data))
-    BOOST_TEST((item.partition != part(0)));
+  auto items = unpack_leases(leases[0].message.leases.data);
+  BOOST_REQUIRE(items);
+  BOOST_TEST(!items->empty());
+  for (auto& item : *items) BOOST_TEST((item.partition != part(0)));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_member_renews_what_it_holds_and_names_the_rest, following) {
