@@ -61,6 +61,9 @@ std::vector<char*> pointers_to(std::vector<std::string>& strings) {
   }
   rlimit no_core{0, 0};
   ::setrlimit(RLIMIT_CORE, &no_core);
+#ifdef __SANITIZE_ADDRESS__
+  address_space_bytes = 0; // AddressSanitizer takes terabytes of it
+#endif
   if (address_space_bytes != 0) {
     rlimit limit{address_space_bytes, address_space_bytes};
     ::setrlimit(RLIMIT_AS, &limit);
