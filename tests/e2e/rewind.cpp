@@ -17,11 +17,6 @@ struct divergent_member : torture_stage {
   size_t primary = 0, ahead = 0, behind = 0;
   client_options patience;
 
-  ~divergent_member() {
-    std::system(("rm -rf /tmp/tort/rwdir; mkdir /tmp/tort/rwdir; cd " + cluster->directory()
-                 + "; for i in central n1 n2 n3; do cp $i/output.log /tmp/tort/rwdir/$i.log; done")
-                    .c_str());
-  }
   divergent_member() : torture_stage(3, {}) {
     auto map = cluster->map();
     require(map);
@@ -171,6 +166,7 @@ BOOST_FIXTURE_TEST_CASE(one_that_dies_while_it_is_taken_back_is_taken_back_all_t
   auto end = cluster->nodes()[ahead].daemon.wait(seconds(30));
   BOOST_REQUIRE_MESSAGE(end && end->signal == SIGKILL, "did not die at rewind_done");
   revive_all();
-  BOOST_REQUIRE(complete(seconds(60)));
+  // A copy ordered between its lives may have been given up; then it is kept away for 60 s.
+  BOOST_REQUIRE(complete(seconds(120)));
   nothing_but_the_tail_is_lost(common);
 }
