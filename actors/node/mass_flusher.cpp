@@ -12,9 +12,6 @@
 namespace harbinger {
 namespace {
 
-constexpr auto trim_period = seconds(5);
-constexpr uint64_t trim_entries_min = 64; ///< new ones, for a look at a log between checkpoints
-
 using flusher_self = mass_flusher_actor::stateful_pointer<mass_flusher_state>;
 
 void flusher_note(flusher_self self, partition_id partition, mass_flusher_state::row& row,
@@ -112,10 +109,8 @@ void flusher_round(flusher_self self) {
   auto now = self->clock().now();
   bool checkpoint_due = now >= s.checkpoint_at;
   if (checkpoint_due) s.checkpoint_at = now + seconds(s.ctx->config->mass_storage.checkpoint_s);
-  bool trim_due = checkpoint_due || now >= s.trim_at;
-  if (trim_due) s.trim_at = now + trim_period;
+  s.trimming.begin(checkpoint_due, now);
   std::map<partition_id, mass_flusher_state::row> kept;
-  std::map<partition_id, seq_no> lengths;
   for (const auto& head : s.ctx->node->store->heads()) {
     bool ours = s.ctx->node->mass && head.role == replica_role::primary
                 && head.state != replica_state::copying;
@@ -126,14 +121,9 @@ void flusher_round(flusher_self self) {
       else
         row.trouble.clear();
     }
-    if (!trim_due) continue;
-    auto& length = lengths[head.partition] = s.lengths[head.partition];
-    if (!checkpoint_due && head.version.seq.value < length.value + trim_entries_min) continue;
-    length = head.version.seq;
-    flusher_trim(self, head, ours ? &kept[head.partition] : nullptr);
+    if (s.trimming.look(head)) flusher_trim(self, head, ours ? &kept[head.partition] : nullptr);
   }
   s.rows = std::move(kept);
-  if (trim_due) s.lengths = std::move(lengths);
 }
 
 std::string flusher_document(const mass_flusher_state& s) {

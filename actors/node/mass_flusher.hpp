@@ -11,10 +11,9 @@
 
 #include "actors/context.hpp"
 #include "core/version.hpp"
+#include "store/trim_pace.hpp"
 
 namespace harbinger {
-
-struct partition_head;
 
 struct mass_flusher_state {
   static constexpr const char* name = "mass_flusher";
@@ -25,9 +24,9 @@ struct mass_flusher_state {
     std::string trouble;    ///< last failure; empty: none
   };
   context_ptr ctx;
-  std::map<partition_id, row> rows;       ///< partitions this node is primary of
-  std::map<partition_id, seq_no> lengths; ///< of the logs when it was last asked what may go
-  time_point checkpoint_at{}, trim_at{};
+  std::map<partition_id, row> rows; ///< partitions this node is primary of
+  time_point checkpoint_at{};
+  trim_pace trimming;
   uint64_t round = 0;
 };
 

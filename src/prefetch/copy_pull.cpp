@@ -101,7 +101,6 @@ result<copy_actions> copy_pull::begin(const start_copy& command, const local_rep
     replace_sources(command.sources, out, now);
     return out;
   }
-  forget_snapshot();
   bool ours = local.present && local.copy == command.copy;
   restart_for(command);
   if (ours && (local.state == replica_state::following || local.state == replica_state::detached)) {
@@ -123,6 +122,7 @@ result<copy_actions> copy_pull::begin(const start_copy& command, const local_rep
 }
 
 void copy_pull::restart_for(const start_copy& command) {
+  forget_snapshot();
   progress_ = {};
   copy_ = command.copy;
   sources_ = command.sources;

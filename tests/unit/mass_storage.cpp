@@ -8,6 +8,7 @@
 #include "store/mass_restore.hpp"
 #include "store/mass_storage.hpp"
 #include "store/partition_store.hpp"
+#include "store/trim_pace.hpp"
 
 using namespace harbinger;
 namespace fs = std::filesystem;
@@ -334,6 +335,29 @@ BOOST_FIXTURE_TEST_CASE(of_a_long_log_as_much_is_kept_as_is_wanted, cluster) {
   BOOST_TEST(entries_to_keep(head(), 12'000, wanted) == 500u);  // 12 bytes each: 833
   BOOST_TEST(entries_to_keep(head(), 1ull << 40, wanted) == 1u);
   BOOST_TEST(entries_to_keep(partition_head{}, 1 << 20, wanted) == 500u);
+}
+
+BOOST_AUTO_TEST_CASE(logs_that_grow_fast_are_looked_at_between_checkpoints) {
+  trim_pace pace;
+  time_point now{std::chrono::hours(1)};
+  partition_head quick, slow;
+  quick.partition = make_partition_id(1, 0);
+  slow.partition = make_partition_id(1, 1);
+  quick.version.seq = slow.version.seq = seq_no{10};
+  auto looked = [&](bool checkpoint, duration later) {
+    now += later;
+    pace.begin(checkpoint, now);
+    return std::pair{pace.look(quick), pace.look(slow)};
+  };
+  BOOST_TEST((looked(true, seconds(1)) == std::pair{true, true}));
+  quick.version.seq.value += trim_pace::entries_min;
+  slow.version.seq.value += trim_pace::entries_min - 1;
+  BOOST_TEST((looked(false, seconds(1)) == std::pair{false, false})); // not yet
+  BOOST_TEST((looked(false, trim_pace::period) == std::pair{true, false}));
+  BOOST_TEST((looked(false, trim_pace::period) == std::pair{false, false}));
+  slow.version.seq.value += 1; // counted from its last look
+  BOOST_TEST((looked(false, trim_pace::period) == std::pair{false, true}));
+  BOOST_TEST((looked(true, seconds(1)) == std::pair{true, true}));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_hole_in_the_log_is_bridged_by_a_checkpoint, cluster) {
