@@ -1,0 +1,188 @@
+#include "fleet/fleet.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace harbinger {
+
+void holder_list::assign(std::span<const holder> holders) {
+  count_ = static_cast<uint32_t>(holders.size());
+  auto by_node = [](const holder& a, const holder& b) { return a.node < b.node; };
+  if (count_ <= inside) {
+    many_ = {};
+    std::copy(holders.begin(), holders.end(), few_.begin());
+    std::sort(few_.begin(), few_.begin() + count_, by_node);
+  } else {
+    many_.assign(holders.begin(), holders.end());
+    std::sort(many_.begin(), many_.end(), by_node);
+  }
+}
+
+std::span<const holder> holder_list::get() const {
+  return count_ <= inside ? std::span<const holder>(few_.data(), count_)
+                          : std::span<const holder>(many_);
+}
+
+const holder* holder_list::find(node_number n) const {
+  for (const auto& h : get())
+    if (h.node == n) return &h;
+  return nullptr;
+}
+
+void fleet::grow(node_number n) {
+  if (loads_.size() > n) return;
+  loads_.resize(n + 1);
+  held_.resize(n + 1);
+  rtts_.resize(n + 1);
+}
+
+node_number fleet::put(const node_row& row) {
+  auto n = nodes_.put(row);
+  grow(n);
+  ++serial_;
+  return n;
+}
+
+partition_number fleet::put(const partition_row& row) {
+  std::array<holder, 32> buffer;
+  size_t count = 0;
+  auto add = [&](const node_id& id, holding_kind kind) {
+    auto n = nodes_.find(id);
+    if (!n) {
+      node_row unknown;
+      unknown.id = id;
+      unknown.state = node_state::dead;
+      n = put(unknown);
+    }
+    auto same = std::find_if(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(count),
+                             [&](const holder& h) { return h.node == *n; });
+    if (same != buffer.begin() + static_cast<std::ptrdiff_t>(count)) {
+      // A joiner is listed among the copies as well.
+      same->kind = std::min(same->kind, kind);
+    } else if (count < buffer.size()) {
+      buffer[count++] = {*n, kind};
+    }
+  };
+  if (!row.primary.value.empty()) add(row.primary, holding_kind::primary);
+  for (const auto& id : row.sync_set)
+    add(id, id == row.primary ? holding_kind::primary : holding_kind::member);
+  for (const auto& id : row.joiners) add(id, holding_kind::joiner);
+  for (const auto& c : row.copies)
+    add(c.node, c.ready ? holding_kind::ready : holding_kind::copying);
+  return put(row.id, {buffer.data(), count}, static_cast<uint8_t>(row.replicas_wanted));
+}
+
+partition_number fleet::put(partition_id id, std::span<const holder> holders,
+                            uint8_t replicas_wanted) {
+  auto [place, is_new] =
+      by_id_.try_emplace(id.value, static_cast<partition_number>(partitions_.size()));
+  auto p = place->second;
+  if (is_new) partitions_.push_back({id, 0, 0.0f, 0, {}});
+  partitions_[p].replicas_wanted = replicas_wanted;
+  replace(p, holders);
+  return p;
+}
+
+void fleet::remove(partition_id id) {
+  auto p = find(id);
+  if (!p) return;
+  partitions_[*p].replicas_wanted = 0;
+  replace(*p, {});
+}
+
+void fleet::count(partition_number p, int sign) {
+  const auto& part = partitions_[p];
+  auto step = static_cast<uint32_t>(sign);
+  for (const auto& h : part.holders.get()) {
+    auto& l = loads_[h.node];
+    if (is_replica(h.kind)) l.replicas += step;
+    if (is_copy(h.kind)) l.copies += step;
+    if (h.kind != holding_kind::copying) continue;
+    l.copying += step;
+    l.copying_bytes += part.size_bytes * static_cast<uint64_t>(static_cast<int64_t>(sign));
+  }
+}
+
+void fleet::replace(partition_number p, std::span<const holder> holders) {
+  count(p, -1);
+  auto& part = partitions_[p];
+  auto old = part.holders;
+  part.holders.assign(holders);
+  count(p, +1);
+  for (const auto& h : old.get()) {
+    if (part.holders.find(h.node)) continue;
+    auto& held = held_[h.node];
+    auto place = std::find(held.begin(), held.end(), p);
+    *place = held.back();
+    held.pop_back();
+  }
+  for (const auto& h : part.holders.get())
+    if (!old.find(h.node)) held_[h.node].push_back(p);
+  ++serial_;
+}
+
+void fleet::set_size(partition_number p, uint64_t size_bytes) {
+  if (partitions_[p].size_bytes == size_bytes) return;
+  count(p, -1);
+  partitions_[p].size_bytes = size_bytes;
+  count(p, +1);
+  ++serial_;
+}
+
+void fleet::set_change_rate(partition_number p, double bytes_per_s) {
+  partitions_[p].change_bytes_per_s =
+      std::isfinite(bytes_per_s) ? static_cast<float>(std::max(0.0, bytes_per_s)) : 0.0f;
+}
+
+void fleet::set_usage(node_number n, uint64_t used_bytes, double writes_per_s) {
+  loads_[n].used_bytes = used_bytes;
+  loads_[n].writes_per_s = std::isfinite(writes_per_s) ? std::max(0.0, writes_per_s) : 0.0;
+  ++serial_;
+}
+
+void fleet::set_rtt(node_number from, node_number to, double ms) {
+  auto& list = rtts_[to];
+  auto known =
+      std::find_if(list.begin(), list.end(), [&](const measured_rtt& r) { return r.from == from; });
+  bool measured = std::isfinite(ms) && ms >= 0.0;
+  if (!measured) {
+    if (known != list.end()) list.erase(known);
+  } else if (known != list.end()) {
+    known->ms = static_cast<float>(ms);
+  } else {
+    list.push_back({from, static_cast<float>(ms)});
+  }
+}
+
+void fleet::mark_useless(partition_number p, node_number n) {
+  auto list = partitions_[p].holders.get();
+  std::vector<holder> changed(list.begin(), list.end());
+  for (auto& h : changed)
+    if (h.node == n && is_copy(h.kind) && h.kind != holding_kind::joiner)
+      h.kind = holding_kind::useless;
+  replace(p, changed);
+}
+
+std::optional<partition_number> fleet::find(partition_id id) const {
+  auto found = by_id_.find(id.value);
+  return found == by_id_.end() ? std::nullopt : std::optional(found->second);
+}
+
+node_number fleet::primary_of(partition_number p) const {
+  for (const auto& h : partitions_[p].holders.get())
+    if (h.kind == holding_kind::primary) return h.node;
+  return no_number;
+}
+
+size_t fleet::memory_bytes() const {
+  size_t bytes = partitions_.capacity() * sizeof(fleet_partition)
+                 + by_id_.size() * (sizeof(void*) * 2 + 16) + by_id_.bucket_count() * sizeof(void*);
+  for (const auto& p : partitions_)
+    if (p.holders.get().size() > holder_list::inside)
+      bytes += p.holders.get().size() * sizeof(holder);
+  for (const auto& held : held_) bytes += sizeof(held) + held.capacity() * sizeof(partition_number);
+  for (const auto& r : rtts_) bytes += sizeof(r) + r.capacity() * sizeof(measured_rtt);
+  return bytes + loads_.capacity() * sizeof(fleet_load) + nodes_.size() * sizeof(topology::node);
+}
+
+} // namespace harbinger
