@@ -2,7 +2,7 @@
 
 /// How the table of keys (config_keys.cpp) makes its rows: one builder a type, each with its check
 /// and its TOML form. `access` is a function from settings& to a reference to the field. Only for
-/// config_keys.cpp.
+/// config_keys.cpp and config_protection_keys.cpp.
 
 #include <algorithm>
 #include <charconv>
@@ -16,6 +16,15 @@
 #include "app/config.hpp"
 
 namespace harbinger::config_builders {
+
+#define FIELD(path) ([](settings & s) -> auto& { return s.path; })
+
+inline constexpr uint64_t minute_ms = 60'000;
+inline constexpr uint64_t bytes_most = uint64_t{1} << 50;
+inline constexpr double day_s = 86'400;
+
+/// Keys of zones, copies and placement (config_protection_keys.cpp).
+void protection_keys(std::vector<config_key>& keys);
 
 inline std::string quoted(std::string_view text) {
   std::string out = "\"";
@@ -171,6 +180,13 @@ inline result<> check_level(const std::string& v) {
     if (v == level) return {};
   return fail(errc::invalid_argument, quoted(v) + " is none of debug, info, warning, error");
 }
+inline result<> check_strategy(const std::string& v) {
+  for (const char* strategy : {"weighted", "random", "power_of_two", "rendezvous"})
+    if (v == strategy) return {};
+  return fail(errc::invalid_argument,
+              quoted(v) + " is none of weighted, random, power_of_two, rendezvous");
+}
+inline result<> any_text(const std::string&) { return {}; }
 inline result<> check_node_id(const std::string& v) {
   if (!valid_node_id(v))
     return fail(errc::invalid_argument, quoted(v) + " is not 1 to 64 of A-Z a-z 0-9 . _ -");

@@ -9,12 +9,8 @@ namespace {
 
 using namespace config_builders;
 
-#define FIELD(path) ([](settings & s) -> auto& { return s.path; })
-
 using enum where_used;
-constexpr uint64_t minute_ms = 60'000, hour_s = 3600;
-constexpr uint64_t bytes_most = uint64_t{1} << 50;
-constexpr double day_s = 86'400;
+constexpr uint64_t hour_s = 3600;
 
 void process_keys(std::vector<config_key>& k) {
   k.push_back(text({"state_dir", both, restart, "",
@@ -25,6 +21,9 @@ void process_keys(std::vector<config_key>& k) {
                    "debug, info, warning, error", check_level, FIELD(log_level)));
   k.push_back(
       integer({"threads", both, restart, "", "workers that run actors"}, 1, 64, FIELD(threads)));
+  k.push_back(integer({"events.limit_mib", both, restart, "MiB",
+                       "most room that events take in the state directory; past it the oldest go"},
+                      1, 1 << 20, FIELD(events.limit_mib)));
 }
 
 void central_keys(std::vector<config_key>& k) {
@@ -106,107 +105,9 @@ void central_keys(std::vector<config_key>& k) {
   k.push_back(integer({"history.every_ms", central, restart, "ms",
                        "at least so long between two kept measurements of a node; 0: all are kept"},
                       0, 60 * minute_ms, FIELD(history.every_ms)));
-
-  k.push_back(
-      number({"zones.enter_at", central, live, "probability", "risk at which a node enters a zone"},
-             0, 1, FIELD(zones.enter_at)));
-  k.push_back(number({"zones.leave_at", central, live, "probability",
-                      "risk below which it may leave; less than enter_at"},
-                     0, 1, FIELD(zones.leave_at)));
-  k.push_back(number({"zones.escalate_at", central, live, "probability",
-                      "when every member of a partition's sync set is in, or exposed to, a zone of "
-                      "this probability or more, a copy outside of it joins the sync set until the "
-                      "zones are gone: their loss at one instant loses nothing, a write waits for "
-                      "one more acknowledgement; 1: practically never"},
-                     0.01, 1, FIELD(zones.escalate_at)));
-  k.push_back(integer({"zones.escalated_max", central, live, "partitions",
-                       "most partitions with such a copy at once; past it the riskiest, and one "
-                       "alert; 0: none"},
-                      0, 16384, FIELD(zones.escalated_max)));
-  k.push_back(integer({"zones.enter_rounds", central, live, "scorings",
-                       "consecutive scorings at enter_at or above before it enters"},
-                      1, 1000, FIELD(zones.enter_rounds)));
-  k.push_back(number({"zones.minimum_stay_s", central, live, "s", "shortest stay in a zone"}, 0,
-                     day_s, FIELD(zones.minimum_stay_s)));
-  k.push_back(number({"zones.share_max", central, live, "share",
-                      "brake: largest share of the nodes up that may be in zones; past it the "
-                      "riskiest, and one alert"},
-                     0.01, 1, FIELD(zones.share_max)));
-  k.push_back(number({"zones.concentration_p", central, live, "probability",
-                      "a whole domain becomes one zone when so many risky members would be rarer "
-                      "than this by chance"},
-                     1e-9, 0.5, FIELD(zones.concentration_p)));
-  k.push_back(
-      texts({"zones.domains", central, live, "", "node attributes that make nodes fail together"},
-            FIELD(zones.domains)));
 }
 
-void protection_keys(std::vector<config_key>& k) {
-  k.push_back(number({"prefetch.none_alive_target", central, live, "probability",
-                      "chance that a partition may have of losing every replica and copy within "
-                      "the horizon; smaller: more copies"},
-                     1e-9, 1, FIELD(prefetch.none_alive_target)));
-  k.push_back(integer({"prefetch.copies_max", central, live, "", "most copies of one partition"}, 0,
-                      8, FIELD(prefetch.copies_max)));
-  k.push_back(
-      integer({"prefetch.concurrent_max", central, live, "", "most copies under way at once"}, 1,
-              10'000, FIELD(prefetch.concurrent_max)));
-  k.push_back(integer({"prefetch.concurrent_per_node_max", central, live, "",
-                       "most copies under way from or to one node; at most concurrent_max"},
-                      1, 1000, FIELD(prefetch.concurrent_per_node_max)));
-  k.push_back(integer({"prefetch.rate_bytes_per_s", central, live, "bytes/s",
-                       "limit of what one target takes in; 0: none"},
-                      0, bytes_most, FIELD(prefetch.rate_bytes_per_s)));
-  k.push_back(integer({"prefetch.retry_ms", both, restart, "ms",
-                       "centre: pause before a copy without progress is ordered again; node: pause "
-                       "before a source is asked again"},
-                      10, minute_ms, FIELD(prefetch.retry_ms)));
-  k.push_back(integer({"prefetch.retries_max", both, restart, "",
-                       "centre: orders without any progress, per source, before a copy is given "
-                       "up; node: failures at one source before the next"},
-                      0, 1000, FIELD(prefetch.retries_max)));
-  k.push_back(number(
-      {"prefetch.keep_after_zone_s", central, live, "s", "copies outlive their zone so long"}, 0,
-      30 * day_s, FIELD(prefetch.keep_after_zone_s)));
-  k.push_back(integer({"prefetch.chunk_bytes", node, restart, "bytes",
-                       "size of one piece of a snapshot that this node gives to others"},
-                      4096, 4 << 20, FIELD(prefetch.chunk_bytes)));
-  k.push_back(integer({"prefetch.credits", node, restart, "chunks",
-                       "pieces this node has asked a source for and not got yet, per copy"},
-                      1, 256, FIELD(prefetch.credits)));
-  k.push_back(
-      number({"prefetch.yield_rise", node, restart, "times",
-              "copies from and to this node slow down while its durable writes take more "
-              "than so many times what they take without copies, in the mean or the slowest of "
-              "them; 0: never"},
-             0, 100, FIELD(prefetch.yield_rise)));
-  k.push_back(
-      integer({"prefetch.floor_bytes_per_s", node, restart, "bytes/s",
-               "what copies may take however slow writes are, so that one at risk finishes"},
-              65'536, bytes_most, FIELD(prefetch.floor_bytes_per_s)));
-
-  k.push_back(number({"placement.quota", central, live, "share",
-                      "largest share of a node's capacity that may be used"},
-                     0.01, 1, FIELD(placement.quota)));
-  k.push_back(texts({"placement.spread", central, live, "",
-                     "attributes that replicas of a partition must not share"},
-                    FIELD(placement.spread)));
-  k.push_back(
-      number({"placement.weight_free", central, live, "weight", "how much free space counts"}, 0, 1,
-             FIELD(placement.weight_free)));
-  k.push_back(
-      number({"placement.weight_load", central, live, "weight", "how much a low load counts"}, 0, 1,
-             FIELD(placement.weight_load)));
-  k.push_back(
-      number({"placement.weight_risk", central, live, "weight", "how much a low risk counts"}, 0, 1,
-             FIELD(placement.weight_risk)));
-  k.push_back(number(
-      {"placement.weight_rtt", central, live, "weight", "how much nearness to the source counts"},
-      0, 1, FIELD(placement.weight_rtt)));
-  k.push_back(
-      number({"placement.weight_balance", central, live, "weight", "how much few partitions count"},
-             0, 1, FIELD(placement.weight_balance)));
-
+void recovery_keys(std::vector<config_key>& k) {
   k.push_back(number({"versions.ready_lag_ms", central, restart, "ms",
                       "a copy within this of its source is caught up"},
                      1, minute_ms, FIELD(versions.ready_lag_ms)));
@@ -338,7 +239,6 @@ void supervision_keys(std::vector<config_key>& k) {
                        "how long a child may take to stop before it is killed"},
                       10, minute_ms, FIELD(supervision.stop_timeout_ms)));
 }
-#undef FIELD
 
 std::string section_of(const std::string& name) {
   auto point = name.find('.');
@@ -353,6 +253,7 @@ const std::vector<config_key>& config_keys() {
     process_keys(all);
     central_keys(all);
     protection_keys(all);
+    recovery_keys(all);
     node_keys(all);
     supervision_keys(all);
     return all;

@@ -59,11 +59,15 @@ struct zone_settings {
   uint32_t escalated_max = 1024; ///< partitions with a joined copy at once; 0: none
   uint32_t enter_rounds = 2;     ///< consecutive scorings above enter_at
   double minimum_stay_s = 60;
-  double share_max = 0.3; ///< brake: largest share of the up nodes in zones
+  double share_max = 0.3;          ///< brake: largest share of the up nodes in zones
+  double capacity_share_max = 0.3; ///< brake: and of their capacity
   /// A domain is condemned when so many risky members would be rarer than this by chance
   double concentration_p = 0.01;
   /// Attributes that make nodes fail together
   std::vector<std::string> domains = {"rack", "power"};
+  double exposed_share_max = 0.5; ///< past it the widest domains expose nobody
+  double comovement_min =
+      0.8; ///< correlation at which risky nodes count as moving together; 1: never
 };
 
 struct prefetch_settings {
@@ -71,7 +75,13 @@ struct prefetch_settings {
   uint32_t copies_max = 2;              ///< per partition
   uint32_t concurrent_max = 16;         ///< copies under way in all
   uint32_t concurrent_per_node_max = 4; ///< as source or as target
-  uint64_t rate_bytes_per_s = 64 << 20; ///< each target's limit; 0: none
+  uint64_t rate_bytes_per_s = 64 << 20; ///< of one copy; 0: none
+  uint64_t total_bytes_per_s = 0;       ///< all copies under way; 0: no limit
+  uint64_t node_bytes_per_s = 0;        ///< from, and to, one node; 0: no limit
+  std::string link_attribute;           ///< copies between two of its values share a link
+  uint64_t link_bytes_per_s = 0;        ///< into, and out of, one value of it; 0: no limit
+  double space_max = 0.5;               ///< largest share of a node's capacity that copies take
+  double preempt_factor = 16;           ///< a copy gives way to one worth so many times as much
   uint32_t retry_ms = 500;
   uint32_t retries_max = 5;       ///< per source
   double keep_after_zone_s = 600; ///< copies outlive their zone so long
@@ -85,8 +95,12 @@ struct placement_settings {
   double quota = 0.9; ///< largest share of a node's capacity that may be used
   /// Attributes that replicas of a partition must not share
   std::vector<std::string> spread = {"rack"};
+  /// Attributes that a node shares with those near it; a copy near the primary is near its clients
+  std::vector<std::string> near;
   double weight_free = 0.35, weight_load = 0.25, weight_risk = 0.2, weight_rtt = 0.1,
-         weight_balance = 0.1;
+         weight_near = 0.1, weight_balance = 0.1;
+  double imbalance = 1.02;           ///< a node may have so many times its fair share of copies
+  std::string strategy = "weighted"; ///< or random, power_of_two, rendezvous: for comparison
 };
 
 struct version_settings {
@@ -143,6 +157,10 @@ struct node_settings {
   uint64_t capacity_bytes = 64ull << 30;
 };
 
+struct event_settings {
+  uint32_t limit_mib = 64; ///< of events.jsonl and what it was before
+};
+
 struct supervision_settings {
   uint32_t restarts_max = 10; ///< intensity
   double within_s = 10;       ///< period
@@ -169,6 +187,7 @@ struct settings {
   mass_storage_settings mass_storage;
   scrub_settings scrub;
   telemetry_settings telemetry;
+  event_settings events;
   supervision_settings supervision;
 };
 

@@ -96,10 +96,9 @@ void fleet::count(partition_number p, int sign) {
   for (const auto& h : part.holders.get()) {
     auto& l = loads_[h.node];
     if (is_replica(h.kind)) l.replicas += step;
-    if (is_copy(h.kind)) l.copies += step;
-    if (h.kind != holding_kind::copying) continue;
-    l.copying += step;
-    l.copying_bytes += part.size_bytes * static_cast<uint64_t>(static_cast<int64_t>(sign));
+    auto bytes = part.size_bytes * static_cast<uint64_t>(static_cast<int64_t>(sign));
+    if (is_copy(h.kind)) l.copies += step, l.copies_bytes += bytes;
+    if (h.kind == holding_kind::copying) l.copying += step, l.copying_bytes += bytes;
   }
 }
 

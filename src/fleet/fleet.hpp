@@ -62,6 +62,7 @@ struct fleet_load {
   uint32_t copies = 0;        ///< counted: joiners, copying, ready and useless ones
   uint32_t copying = 0;       ///< counted: under way
   uint64_t copying_bytes = 0; ///< counted: sizes of those under way, arrived or not
+  uint64_t copies_bytes = 0;  ///< counted: sizes of all copies
 };
 
 class fleet {
