@@ -186,7 +186,6 @@ inline result<> check_strategy(const std::string& v) {
   return fail(errc::invalid_argument,
               quoted(v) + " is none of weighted, random, power_of_two, rendezvous");
 }
-inline result<> any_text(const std::string&) { return {}; }
 inline result<> check_node_id(const std::string& v) {
   if (!valid_node_id(v))
     return fail(errc::invalid_argument, quoted(v) + " is not 1 to 64 of A-Z a-z 0-9 . _ -");
