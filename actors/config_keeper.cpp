@@ -31,7 +31,6 @@ void tell_followers(config_self self, const context_ptr& ctx) {
     return;
   tell_settings<zone_manager_actor>(self, ctx, names::zone_manager);
   tell_settings<prefetch_coordinator_actor>(self, ctx, names::prefetch_coordinator);
-  tell_settings<placement_actor>(self, ctx, names::placement_manager);
   tell_settings<recovery_coordinator_actor>(self, ctx, names::recovery_coordinator);
 }
 

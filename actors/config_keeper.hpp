@@ -11,7 +11,7 @@
 namespace harbinger {
 
 /// Holds the settings. A change is validated as a whole, journalled durably, then applied and told
-/// (config_changed) to zone_manager, prefetch_coordinator, placement_manager and
+/// (config_changed) to zone_manager, prefetch_coordinator and
 /// recovery_coordinator; to each again after its restart. Restarted, it re-derives everything from
 /// the file and the journal.
 struct config_keeper_state {

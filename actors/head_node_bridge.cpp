@@ -115,7 +115,7 @@ void on_report(bridge_pointer self, const context_ptr& ctx, const control_frame&
   self->state.peers[report->node] = in.peer;
   report_received received{std::move(*report)};
   tell<version_synchronizer_actor>(self, ctx, names::version_synchronizer, received);
-  tell<placement_actor>(self, ctx, names::placement_manager, received);
+  tell<prefetch_coordinator_actor>(self, ctx, names::prefetch_coordinator, received);
   tell<recovery_coordinator_actor>(self, ctx, names::recovery_coordinator, std::move(received));
 }
 

@@ -17,7 +17,6 @@ inline constexpr auto model_keeper = "model_keeper";
 inline constexpr auto model_trainer = "model_trainer";
 inline constexpr auto zone_manager = "zone_manager";
 inline constexpr auto prefetch_coordinator = "prefetch_coordinator";
-inline constexpr auto placement_manager = "placement_manager";
 inline constexpr auto version_synchronizer = "version_synchronizer";
 inline constexpr auto recovery_coordinator = "recovery_coordinator";
 inline constexpr auto catalog_keeper = "catalog_keeper";
@@ -45,7 +44,7 @@ inline std::string prefetcher_of(partition_id partition, const node_id& target) 
 /// Who gets every catalog_changed.
 inline constexpr std::array catalog_followers{
     telemetry_ingestor,   history_keeper,    failure_predictor,    zone_manager,
-    prefetch_coordinator, placement_manager, version_synchronizer, recovery_coordinator,
+    prefetch_coordinator, version_synchronizer, recovery_coordinator,
     head_node_bridge,     event_publisher};
 
 } // namespace harbinger::names

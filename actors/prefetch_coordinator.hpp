@@ -19,7 +19,7 @@ struct prefetch_coordinator_state {
 };
 
 /// Carries protection_board: news marks it dirty, a short tick takes the next step, the step's
-/// actions go to placement, the catalog, the nodes and the prefetchers. Owns the prefetchers and
+/// actions go to the catalog, the nodes and the prefetchers. Owns the prefetchers and
 /// monitors them; one that dies is begun again from its copy's row. After a restart everything is
 /// found again in the catalog (copy rows), the zone manager's next map and the version
 /// synchronizer's statuses. Never blocks; spawn it on the pool.

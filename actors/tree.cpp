@@ -21,7 +21,6 @@
 #include "actors/node/scrubber.hpp"
 #include "actors/node/snapshot_server.hpp"
 #include "actors/node/telemetry_publisher.hpp"
-#include "actors/placement_manager.hpp"
 #include "actors/prefetch_coordinator.hpp"
 #include "actors/recovery_coordinator.hpp"
 #include "actors/telemetry_bridge.hpp"
@@ -100,7 +99,7 @@ supervisor_plan central_tree(const context_ptr& ctx) {
                        }),
                subtree("protection", ctx,
                        {
-                           child(names::placement_manager, ctx, placement_manager),
+
                            with_children_of_its_own(
                                child(names::prefetch_coordinator, ctx, prefetch_coordinator)),
                            child(names::zone_manager, ctx, zone_manager),

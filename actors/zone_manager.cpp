@@ -26,7 +26,6 @@ prometheus::Counter& zone_generations(const context_ptr& ctx) {
 void send_zone_map(zone_manager_self self, const context_ptr& ctx) {
   if (!self->state.settled) return;
   const auto& map = self->state.tracker->map();
-  tell<placement_actor>(self, ctx, names::placement_manager, map);
   tell<prefetch_coordinator_actor>(self, ctx, names::prefetch_coordinator, map);
   tell<recovery_coordinator_actor>(self, ctx, names::recovery_coordinator, map);
   tell<head_node_bridge_actor>(self, ctx, names::head_node_bridge, map);

@@ -28,8 +28,6 @@ HARBINGER_LOCAL(node_command)
 HARBINGER_LOCAL(control_frame)
 HARBINGER_LOCAL(node_command_done)
 HARBINGER_LOCAL(replicas_changed)
-HARBINGER_LOCAL(placement_query)
-HARBINGER_LOCAL(placement)
 HARBINGER_LOCAL(copy_wanted)
 HARBINGER_LOCAL(copies_held)
 HARBINGER_LOCAL(prefetch_order)
@@ -131,8 +129,8 @@ using model_trainer_actor = caf::typed_actor<
   reacts_to<train_model>,
   replies_to<show_request>::with<show_reply>>;
 
-/// Risks to zones, with hysteresis and brake; tells placement_manager, prefetch_coordinator,
-/// recovery_coordinator, event_publisher.
+/// Risks to zones, with hysteresis and brake; tells prefetch_coordinator, recovery_coordinator,
+/// event_publisher.
 using zone_manager_actor = caf::typed_actor<
   reacts_to<risk_updated>,
   reacts_to<catalog_changed>,
@@ -142,11 +140,13 @@ using zone_manager_actor = caf::typed_actor<
   // "zones" [id]
   replies_to<show_request>::with<show_reply>>;
 
-/// Decides which copies shall exist, and owns one partition_prefetcher for each that is not there
-/// yet.
+/// Decides which copies shall exist and where, and owns one partition_prefetcher for each that is
+/// not there yet.
 using prefetch_coordinator_actor = caf::typed_actor<
   reacts_to<zone_map>,
   reacts_to<catalog_changed>,
+  // Usage, sizes, round-trip times.
+  reacts_to<report_received>,
   reacts_to<replicas_changed>,
   // From recovery: a replica is missing now.
   reacts_to<copy_wanted>,
@@ -154,7 +154,7 @@ using prefetch_coordinator_actor = caf::typed_actor<
   reacts_to<prefetch_progress>,
   reacts_to<config_changed>,
   reacts_to<tick>,
-  // "plan"
+  // "plan", "placement" <partition>, "explain" partition <partition>, "whatif" config KEY=VALUE...
   replies_to<show_request>::with<show_reply>>;
 
 /// Brings one copy of one partition into being: start, watch, retry, next source, give up. Ends
@@ -165,18 +165,6 @@ using partition_prefetcher_actor = caf::typed_actor<
   reacts_to<replicas_changed>,
   reacts_to<prefetch_cancelled>,
   reacts_to<tick>>;
-
-/// Ranks nodes for a partition.
-using placement_actor = caf::typed_actor<
-  // Later answers use this map.
-  reacts_to<zone_map>,
-  reacts_to<catalog_changed>,
-  reacts_to<report_received>,
-  reacts_to<config_changed>,
-  // errc::no_candidate inside the reply when every node is excluded; reasons for each.
-  replies_to<placement_query>::with<placement>,
-  // "placement" <partition>
-  replies_to<show_request>::with<show_reply>>;
 
 /// Follows what every replica holds, by (epoch, seq) and digest.
 using version_synchronizer_actor = caf::typed_actor<

@@ -96,7 +96,7 @@ struct heartbeat_seen {
   incarnation life;
   uint64_t seq = 0;
 };
-/// To version_synchronizer and placement_manager (usage, round-trip times).
+/// To version_synchronizer and prefetch_coordinator (usage, sizes, round-trip times).
 struct report_received {
   node_report report;
 };
@@ -135,30 +135,6 @@ struct replica_status {
 /// To prefetch_coordinator, recovery_coordinator and the partition's prefetcher.
 struct replicas_changed {
   std::vector<replica_status> replicas;
-};
-
-// --- placement ---
-
-struct placement_query {
-  partition_id partition;
-  uint64_t size_bytes = 0;
-  /// Besides those the catalog shows: targets already chosen in this round
-  std::vector<node_id> keep_away;
-  std::string purpose; ///< "prefetch" or "restore"
-};
-struct rejected_node {
-  node_id node;
-  std::string reason; ///< "in zone 3", "exposed by zone 3", "same rack as n1", "no room: ..."
-};
-struct scored_node {
-  node_id node;
-  double score = 0.0;
-  std::string terms; ///< "free 0.41, load 0.20, rtt 0.18 ..."
-};
-struct placement {
-  result<node_address> target;     ///< errc::no_candidate
-  std::vector<scored_node> ranked; ///< best first
-  std::vector<rejected_node> rejected;
 };
 
 // --- prefetch ---

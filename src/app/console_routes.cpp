@@ -12,6 +12,7 @@ using words_type = std::vector<std::string>;
 
 constexpr auto drill_timeout = seconds(120); // also of a rebuild
 constexpr auto verify_timeout = seconds(600);
+constexpr auto whatif_timeout = seconds(30);
 constexpr size_t words_max = 10'000;
 
 struct topic {
@@ -29,8 +30,6 @@ constexpr topic topics[] = {
     {"copies", "copies [PARTITION]",
      "copies: how far they are, and what each gives if its primary dies now",
      names::recovery_coordinator, names::copy_receiver},
-    {"explain", "explain node NODE", "a node's risk in sentences: why, since when, what is similar",
-     names::failure_predictor, nullptr},
     {"drift", "drift", "whether the model still fits what it sees", names::failure_predictor,
      nullptr},
     {"detector", "detector", "suspicion of every node", names::recovery_coordinator, nullptr},
@@ -45,8 +44,9 @@ constexpr topic topics[] = {
     {"partitions", "partitions [PARTITION]", "partitions, primaries, sync sets, copies",
      names::catalog_keeper, nullptr},
     {"placement", "placement PARTITION", "where a copy would go now, and why not elsewhere",
-     names::placement_manager, nullptr},
-    {"plan", "plan", "copies that are wanted, under way and done, and why",
+     names::prefetch_coordinator, nullptr},
+    {"plan", "plan [show | --dry-run KEY=VALUE...]",
+     "copies that are wanted, under way and done, and why; what other settings would change",
      names::prefetch_coordinator, nullptr},
     {"recovery", "recovery", "recoveries under way", names::recovery_coordinator, nullptr},
     {"replicas", "replicas [PARTITION]", "what every replica holds", names::version_synchronizer,
@@ -131,6 +131,23 @@ result<console_route> route_volume(const words_type& w) {
   return console_route{names::catalog_keeper, std::move(volume)};
 }
 
+/// Who can explain what.
+result<console_route> route_explain(const words_type& w) {
+  auto what = w.size() > 1 ? w[1] : std::string{};
+  auto ask = show_request{"explain", rest_of(w, 1)};
+  if (what == "node") return console_route{names::failure_predictor, std::move(ask)};
+  if (what == "partition") return console_route{names::prefetch_coordinator, std::move(ask)};
+  return usage("explain node NODE | partition PARTITION");
+}
+
+result<console_route> route_whatif(const words_type& w) {
+  auto what = w.size() > 1 ? w[1] : std::string{};
+  auto ask = show_request{"whatif", rest_of(w, 1)};
+  if (what == "config")
+    return console_route{names::prefetch_coordinator, std::move(ask), whatif_timeout};
+  return usage("whatif config KEY=VALUE...");
+}
+
 } // namespace
 
 result<console_route> route_console(daemon_role role, const words_type& words) {
@@ -150,6 +167,8 @@ result<console_route> route_console(daemon_role role, const words_type& words) {
   if (first == "drill" && role == daemon_role::central) return route_drill(words);
   if (first == "rebuild" && role == daemon_role::central) return route_rebuild(words);
   if (first == "volume" && role == daemon_role::central) return route_volume(words);
+  if (first == "explain" && role == daemon_role::central) return route_explain(words);
+  if (first == "whatif" && role == daemon_role::central) return route_whatif(words);
   for (const auto& t : topics) {
     const auto* actor = role == daemon_role::central ? t.central : t.node;
     if (first == t.name && actor)
@@ -176,6 +195,11 @@ std::vector<console_command> console_commands(daemon_role role) {
     all.push_back({"drill METHOD PARTITION...", "restore a secondary by hand, to measure it"});
     all.push_back({"rebuild PARTITION [accept-loss]",
                    "serve a partition again whose sync set is gone, from a copy and mass storage"});
+    all.push_back(
+        {"explain node NODE", "a node's risk in sentences: why, since when, what is similar"});
+    all.push_back({"explain partition PARTITION",
+                   "who holds it, what it needs and why, and what each node is as a target"});
+    all.push_back({"whatif config KEY=VALUE...", "what other settings would change of the plan"});
     all.push_back({"model diff VERSION VERSION", "what differs between two models"});
     all.push_back({"model list", "all models that are kept"});
     all.push_back({"model promote VERSION", "use this one from now on"});

@@ -89,6 +89,7 @@ struct prefetch_settings {
   uint32_t credits = 8;     ///< chunks outstanding
   double yield_rise = 1.25; ///< copies slow down when writes take so many times their quiet time
   uint64_t floor_bytes_per_s = 4 << 20; ///< and never below this; 0 for the former: never
+  friend bool operator==(const prefetch_settings&, const prefetch_settings&) = default;
 };
 
 struct placement_settings {
@@ -101,6 +102,7 @@ struct placement_settings {
          weight_near = 0.1, weight_balance = 0.1;
   double imbalance = 1.02;           ///< a node may have so many times its fair share of copies
   std::string strategy = "weighted"; ///< or random, power_of_two, rendezvous: for comparison
+  friend bool operator==(const placement_settings&, const placement_settings&) = default;
 };
 
 struct version_settings {

@@ -2,8 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace harbinger {
+
+namespace {
+bool earlier(const fleet::measured_rtt& r, node_number from) { return r.from < from; }
+} // namespace
 
 void holder_list::assign(std::span<const holder> holders) {
   count_ = static_cast<uint32_t>(holders.size());
@@ -39,7 +44,7 @@ void fleet::grow(node_number n) {
 node_number fleet::put(const node_row& row) {
   auto n = nodes_.put(row);
   grow(n);
-  ++serial_;
+  note(n);
   return n;
 }
 
@@ -117,7 +122,9 @@ void fleet::replace(partition_number p, std::span<const holder> holders) {
   }
   for (const auto& h : part.holders.get())
     if (!old.find(h.node)) held_[h.node].push_back(p);
-  ++serial_;
+  for (const auto& h : old.get()) note(h.node);
+  for (const auto& h : part.holders.get()) note(h.node);
+  note_partition(p);
 }
 
 void fleet::set_size(partition_number p, uint64_t size_bytes) {
@@ -125,7 +132,9 @@ void fleet::set_size(partition_number p, uint64_t size_bytes) {
   count(p, -1);
   partitions_[p].size_bytes = size_bytes;
   count(p, +1);
-  ++serial_;
+  for (const auto& h : partitions_[p].holders.get())
+    if (is_copy(h.kind)) note(h.node);
+  note_partition(p);
 }
 
 void fleet::set_change_rate(partition_number p, double bytes_per_s) {
@@ -136,21 +145,52 @@ void fleet::set_change_rate(partition_number p, double bytes_per_s) {
 void fleet::set_usage(node_number n, uint64_t used_bytes, double writes_per_s) {
   loads_[n].used_bytes = used_bytes;
   loads_[n].writes_per_s = std::isfinite(writes_per_s) ? std::max(0.0, writes_per_s) : 0.0;
-  ++serial_;
+  note(n);
 }
 
 void fleet::set_rtt(node_number from, node_number to, double ms) {
   auto& list = rtts_[to];
-  auto known =
-      std::find_if(list.begin(), list.end(), [&](const measured_rtt& r) { return r.from == from; });
+  auto place = std::lower_bound(list.begin(), list.end(), from, earlier);
+  bool known = place != list.end() && place->from == from;
   bool measured = std::isfinite(ms) && ms >= 0.0;
-  if (!measured) {
-    if (known != list.end()) list.erase(known);
-  } else if (known != list.end()) {
-    known->ms = static_cast<float>(ms);
-  } else {
-    list.push_back({from, static_cast<float>(ms)});
-  }
+  if (known && measured)
+    place->ms = static_cast<float>(ms);
+  else if (known)
+    list.erase(place);
+  else if (measured)
+    list.insert(place, {from, static_cast<float>(ms)});
+}
+
+std::optional<double> fleet::rtt_ms(node_number from, node_number to) const {
+  const auto& list = rtts_[to];
+  auto place = std::lower_bound(list.begin(), list.end(), from, earlier);
+  if (place == list.end() || place->from != from) return std::nullopt;
+  return static_cast<double>(place->ms);
+}
+
+void fleet::note(node_number n) {
+  if (node_noted_.size() <= n) node_noted_.resize(n + 1);
+  if (node_noted_[n]) return;
+  node_noted_[n] = true;
+  changes_.nodes.push_back(n);
+}
+
+void fleet::note_partition(partition_number p) {
+  if (partition_noted_.size() <= p) partition_noted_.resize(p + 1);
+  if (partition_noted_[p]) return;
+  partition_noted_[p] = true;
+  changes_.partitions.push_back(p);
+}
+
+void fleet::note_all() {
+  for (node_number n = 0; n < nodes_.size(); ++n) note(n);
+  for (partition_number p = 0; p < partitions_.size(); ++p) note_partition(p);
+}
+
+fleet::changes fleet::take_changes() {
+  for (auto n : changes_.nodes) node_noted_[n] = false;
+  for (auto p : changes_.partitions) partition_noted_[p] = false;
+  return std::exchange(changes_, {});
 }
 
 void fleet::mark_useless(partition_number p, node_number n) {

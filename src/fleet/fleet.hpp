@@ -97,13 +97,21 @@ public:
     node_number from = no_number;
     float ms = 0.0f;
   };
-  /// Who measured its round-trip time to this node.
+  /// Who measured its round-trip time to this node, by number.
   const std::vector<measured_rtt>& rtts_to(node_number n) const { return rtts_[n]; }
+  std::optional<double> rtt_ms(node_number from, node_number to) const;
   /// no_number: it has none.
   node_number primary_of(partition_number p) const;
 
-  /// Grows with each change of a node's row, of usage, of sizes, of holders.
-  uint64_t serial() const { return serial_; }
+  /// What changed since it was asked last: rows and usage of nodes; holders, sizes, wishes and
+  /// marks of partitions. In the order of the first change, each once.
+  struct changes {
+    std::vector<node_number> nodes;
+    std::vector<partition_number> partitions;
+  };
+  changes take_changes();
+  /// As if everything had changed: for whoever plans anew on a copy.
+  void note_all();
   /// Bytes that all of this takes, about.
   size_t memory_bytes() const;
 
@@ -118,7 +126,10 @@ private:
   std::vector<std::vector<measured_rtt>> rtts_;
   std::vector<fleet_partition> partitions_;
   std::unordered_map<uint64_t, partition_number> by_id_;
-  uint64_t serial_ = 0;
+  void note(node_number n);
+  void note_partition(partition_number p);
+  changes changes_;
+  std::vector<bool> node_noted_, partition_noted_;
 };
 
 } // namespace harbinger

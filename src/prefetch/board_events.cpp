@@ -23,14 +23,14 @@ std::map<std::string, std::string> fields_of(const prefetch_progress& progress,
 
 } // namespace
 
-event no_candidate(const wanted_copy& wanted, const error& why, const std::string& rejected) {
-  return make(severity::warning, "prefetch_failed", wanted.partition,
-              "no node can take a copy of " + to_string(wanted.partition),
-              {{"reason", wanted.reason}, {"error", to_string(why)}, {"rejected", rejected}});
+event no_candidate(const wanted_copy& wanted, const error& why) {
+  return make(
+      severity::warning, "prefetch_failed", wanted.partition,
+      "no node can take a copy of " + to_string(wanted.partition),
+      {{"reason", wanted.reason}, {"error", to_string(why)}, {"rejected", wanted.rejected}});
 }
 
-event started(const wanted_copy& wanted, const copy_row& copy, const std::string& source,
-              const std::string& rejected) {
+event started(const wanted_copy& wanted, const copy_row& copy, const std::string& source) {
   return make(severity::info, "prefetch_started", wanted.partition,
               "copying " + to_string(wanted.partition) + " from " + source + " to "
                   + copy.node.value,
@@ -41,7 +41,11 @@ event started(const wanted_copy& wanted, const copy_row& copy, const std::string
                {"purpose", wanted.restore ? "restore" : "prefetch"},
                {"method", std::string(name_of(wanted.method))},
                {"reason", wanted.reason},
-               {"rejected", rejected}});
+               {"none_alive_now", std::to_string(wanted.need.none_alive_now)},
+               {"none_alive_then", std::to_string(wanted.need.none_alive_then)},
+               {"worth", std::to_string(wanted.worth)},
+               {"terms", wanted.terms},
+               {"rejected", wanted.rejected}});
 }
 
 event ready(partition_id partition, const copy_row& copy, const std::string& source,

@@ -8,15 +8,14 @@
 #include "core/time.hpp"
 #include "messages/catalog.hpp"
 #include "messages/local.hpp"
-#include "prefetch/protection_plan.hpp"
+#include "prefetch/protection_board.hpp"
 
 namespace harbinger::board_events {
 
-/// prefetch_failed: placement found nobody. `rejected`: who and why.
-event no_candidate(const wanted_copy& wanted, const error& why, const std::string& rejected);
-/// prefetch_started. `rejected`: who else was looked at, and why not.
-event started(const wanted_copy& wanted, const copy_row& copy, const std::string& source,
-              const std::string& rejected);
+/// prefetch_failed: nobody passes the filters.
+event no_candidate(const wanted_copy& wanted, const error& why);
+/// prefetch_started.
+event started(const wanted_copy& wanted, const copy_row& copy, const std::string& source);
 /// prefetch_ready. `report` null: none came; `took` absent: unknown.
 event ready(partition_id partition, const copy_row& copy, const std::string& source,
             const replica_report* report, std::optional<duration> took);

@@ -10,112 +10,149 @@
 
 namespace harbinger {
 
+void protection_board::begin_copies(const catalog_view& catalog, const settings& config,
+                                    time_point now, board_actions& out) {
+  if (!zones_known_) return; // nobody can say who is safe
+  auto wait = not_now(catalog);
+  auto begun = plan_.begin(wait);
+  for (const auto& b : begun) begin_copy(b, catalog, now, out);
+  note_refusals(now, out);
+  if (!begun.empty() || config.prefetch.preempt_factor <= 0.0) return;
+  if (auto gone = plan_.preempted(wait)) remove(*gone, catalog, now, out);
+}
+
+std::set<partition_number> protection_board::not_now(const catalog_view& catalog) const {
+  std::set<partition_number> list;
+  auto add = [&](partition_id id) {
+    if (auto p = cluster_.find(id)) list.insert(*p);
+  };
+  for (const auto& [id, d] : deciding_) add(id);
+  for (auto id : held_) add(id);
+  for (const auto& [id, method] : restores_) {
+    const auto* row = catalog.partition(id);
+    // Nobody to copy from: recovery says when it shall be made from mass storage.
+    if (row && method == restore_method::pull
+        && copy_sources(*row, catalog.nodes(), node_id{}).empty())
+      add(id);
+  }
+  return list;
+}
+
+std::vector<copy_in_flight> protection_board::in_flight(const catalog_view& catalog) const {
+  std::vector<copy_in_flight> list;
+  auto add = [&](partition_id id, const node_id& source, const node_id& target, uint64_t rate,
+                 uint64_t copied) {
+    auto p = cluster_.find(id);
+    auto to = cluster_.nodes().find(target);
+    if (!p || !to) return;
+    auto from = cluster_.nodes().find(source);
+    auto size = cluster_.partition(*p).size_bytes;
+    list.push_back({*p, from.value_or(no_number), *to, rate, size - std::min(size, copied)});
+  };
+  for (const auto& [key, l] : lives_) {
+    const auto* copy = catalog.copy(key.partition, key.node);
+    if (copy && copy->ready) continue;
+    add(key.partition, l.sources.empty() ? node_id{} : l.sources.front().node, key.node,
+        l.rate_bytes_per_s, l.copied_bytes);
+  }
+  for (const auto& [id, d] : deciding_) {
+    const auto* row = catalog.partition(id);
+    if (d.kind == step_kind::adding && d.wait_for.value == 0 && row)
+      add(id, row->primary, d.copy.node, d.wanted.rate_bytes_per_s, 0);
+  }
+  return list;
+}
+
+wanted_copy protection_board::wanted_of(const planned_copy& copy) const {
+  const auto& part = cluster_.partition(copy.partition);
+  wanted_copy w;
+  w.partition = part.id;
+  w.size_bytes = part.size_bytes;
+  w.need = plan_.need(copy.partition);
+  w.restore = w.need.restore;
+  if (auto wanted = restores_.find(part.id); wanted != restores_.end() && w.restore)
+    w.method = wanted->second;
+  w.worth = copy.worth;
+  w.reason =
+      in_words(w.need, cluster_, copy.partition, plan_.zones(), w.method, plan_.rules().prefetch);
+  return w;
+}
+
+void protection_board::begin_copy(const copy_to_begin& begun, const catalog_view& catalog,
+                                  time_point now, board_actions& out) {
+  const auto& target = cluster_.nodes()[begun.copy.target].id;
+  const auto* row = catalog.partition(cluster_.partition(begun.copy.partition).id);
+  if (!row || catalog_view::mentions(*row, target)) return; // the row moved on: plan again
+  deciding d;
+  d.kind = step_kind::adding;
+  d.wanted = wanted_of(begun.copy);
+  d.wanted.rate_bytes_per_s = begun.rate_bytes_per_s;
+  d.copy = {target, next_copy(*row), false};
+  d.reason = d.wanted.reason;
+  explain_choice(begun.copy, d.wanted);
+  auto changed = *row;
+  changed.copies.push_back(d.copy);
+  std::sort(changed.copies.begin(), changed.copies.end());
+  d.until = now + answer_within;
+  out.swap.push_back(
+      {row->revision, std::move(changed), "copy to " + target.value + ": " + d.reason});
+  deciding_[row->id] = std::move(d);
+}
+
 namespace {
 
-std::string rejections(const placement& answer) {
+/// "n3: in zone 2; n6: not up", cut after the first so many.
+std::string rejections_of(const std::vector<placer::opinion>& nodes, const topology& names) {
   constexpr size_t listed_max = 32;
   std::string text;
-  size_t listed = 0;
-  for (const auto& r : answer.rejected) {
-    if (++listed > listed_max)
-      return text + "; and " + std::to_string(answer.rejected.size() - listed_max) + " more";
-    text += (text.empty() ? "" : "; ") + r.node.value + ": " + r.reason;
+  size_t listed = 0, rejected = 0;
+  for (const auto& o : nodes) {
+    if (o.candidate) continue;
+    ++rejected;
+    if (listed == listed_max) continue;
+    ++listed;
+    text += (text.empty() ? "" : "; ") + names[o.node].id.value + ": " + o.text;
   }
+  if (rejected > listed) text += "; and " + std::to_string(rejected - listed) + " more";
   return text;
 }
 
 } // namespace
 
-void protection_board::begin_copies(const catalog_view& catalog, const settings& config,
-                                    time_point now, board_actions& out) {
-  auto under_way = copies_under_way(catalog);
-  std::map<partition_id, node_id> sources;
-  protection_plan open;
-  for (const auto& w : plan_.wanted) {
-    auto sources_of = copy_sources(*catalog.partition(w.partition), catalog.nodes(), node_id{});
-    if (!sources_of.empty()) sources[w.partition] = sources_of.front().node;
-    auto pending = deciding_.find(w.partition);
-    if (pending != deciding_.end()) {
-      bool placing =
-          pending->second.kind == step_kind::placing
-          || (pending->second.kind == step_kind::adding && pending->second.wait_for.value == 0);
-      if (placing) under_way.push_back({w.partition, sources[w.partition]});
-      continue;
-    }
-    auto refused = refusals_.find(w.partition);
-    if (refused != refusals_.end() && now < refused->second.again_at) continue;
-    if (sources_of.empty() && w.method == restore_method::pull)
-      continue; // nobody to copy from; recovery says when
-    open.wanted.push_back(w);
+void protection_board::explain_choice(const planned_copy& copy, wanted_copy& w) const {
+  auto next = plan_.query_of(copy.partition);
+  std::erase(next.chosen, copy.target); // as it was when it was chosen
+  next.query.chosen = next.chosen;
+  auto nodes = plan_.places().explain(next.query);
+  w.rejected = rejections_of(nodes, cluster_.nodes());
+  for (const auto& o : nodes)
+    if (o.node == copy.target) w.terms = o.text;
+}
+
+void protection_board::note_refusals(time_point now, board_actions& out) {
+  size_t looked_at = 0;
+  for (auto p : plan_.without_target()) {
+    auto id = cluster_.partition(p).id;
+    auto known = refusals_.find(id);
+    if (held_.contains(id) || (known != refusals_.end() && now < known->second.again_at)) continue;
+    if (++looked_at > refusals_each_step) return;
+    note_refusal(p, now, out);
   }
-  for (auto& w : within_budget(open, under_way, sources, config.prefetch))
-    ask_for_target(std::move(w), now, out);
 }
 
-std::vector<copy_under_way> protection_board::copies_under_way(const catalog_view& catalog) const {
-  std::vector<copy_under_way> list;
-  for (const auto& [key, l] : lives_) {
-    const auto* copy = catalog.copy(key.partition, key.node);
-    if (!(copy && copy->ready))
-      list.push_back({key.partition, l.sources.empty() ? node_id{} : l.sources.front().node});
-  }
-  return list;
-}
-
-void protection_board::ask_for_target(wanted_copy w, time_point now, board_actions& out) {
-  placement_query query;
-  query.partition = w.partition;
-  query.size_bytes = w.size_bytes;
-  query.purpose = w.restore ? "restore" : "prefetch";
-  for (const auto& [key, until] : avoid_)
-    if (key.partition == w.partition) query.keep_away.push_back(key.node);
-  deciding d;
-  d.reason = w.reason;
-  d.wanted = std::move(w);
-  d.until = now + answer_within;
-  deciding_[query.partition] = std::move(d);
-  out.ask.push_back(std::move(query));
-}
-
-board_actions protection_board::placed(partition_id partition, const placement& answer,
-                                       const catalog_view& catalog, time_point now) {
-  board_actions out;
-  auto pending = deciding_.find(partition);
-  if (pending == deciding_.end() || pending->second.kind != step_kind::placing) return out;
-  const auto* row = catalog.partition(partition);
-  auto d = std::move(pending->second);
-  deciding_.erase(pending);
-  if (!row) return out;
-  d.rejected = rejections(answer);
-  if (!answer.target) {
-    note_refusal(d, answer.target.error(), now, out);
-    return out;
-  }
-  refusals_.erase(partition);
-  if (catalog_view::mentions(*row, answer.target->node))
-    return out; // the row moved on meanwhile: plan again
-  auto changed = *row;
-  d.kind = step_kind::adding;
-  d.copy = {answer.target->node, next_copy(*row), false};
-  d.until = now + answer_within;
-  changed.copies.push_back(d.copy);
-  std::sort(changed.copies.begin(), changed.copies.end());
-  out.swap.push_back(
-      {row->revision, std::move(changed), "copy to " + d.copy.node.value + ": " + d.reason});
-  deciding_[partition] = std::move(d);
-  return out;
-}
-
-void protection_board::note_refusal(const deciding& d, const error& why, time_point now,
-                                    board_actions& out) {
-  auto& r = refusals_[d.wanted.partition];
+void protection_board::note_refusal(partition_number p, time_point now, board_actions& out) {
+  planned_copy copy;
+  copy.partition = p;
+  auto w = wanted_of(copy);
+  w.rejected = rejections_of(plan_.places().explain(plan_.query_of(p).query), cluster_.nodes());
+  error why{errc::no_candidate,
+            "all " + std::to_string(cluster_.nodes().size()) + " nodes are excluded"};
+  auto& r = refusals_[w.partition];
   r.again_at = now + no_candidate_pause;
-  auto text = to_string(why) + (d.rejected.empty() ? "" : " (" + d.rejected + ")");
-  // Said once for each new set of reasons: the question is asked again every second.
-  if (r.text != text && why.code == errc::no_candidate)
-    out.events.push_back(board_events::no_candidate(d.wanted, why, d.rejected));
+  auto text = to_string(why) + (w.rejected.empty() ? "" : " (" + w.rejected + ")");
+  // Said once for each new set of reasons: it is looked at every second.
+  if (r.text != text) out.events.push_back(board_events::no_candidate(w, why));
   r.text = text;
-  ++r.times;
 }
 
 copy_id protection_board::next_copy(const partition_row& row) {
@@ -126,20 +163,25 @@ copy_id protection_board::next_copy(const partition_row& row) {
 
 void protection_board::remove_surplus(const catalog_view& catalog, time_point now,
                                       board_actions& out) {
-  for (const auto& gone : plan_.surplus) {
-    const auto* row = catalog.partition(gone.partition);
-    const auto* copy = catalog.copy(gone.partition, gone.node);
-    if (!copy || copy->copy != gone.copy || deciding_.contains(gone.partition)) continue;
-    auto changed = *row;
-    std::erase_if(changed.copies, [&](const copy_row& c) { return c.node == gone.node; });
-    std::erase(changed.joiners, gone.node);
-    deciding d;
-    d.kind = step_kind::removing;
-    d.copy = *copy;
-    d.reason = "copy on " + gone.node.value + " removed: " + gone.reason;
-    d.node_dead = gone.node_dead;
-    ask_for_change(*row, std::move(changed), std::move(d), now, out);
-  }
+  for (const auto& gone : plan_.surplus(now)) remove(gone, catalog, now, out);
+}
+
+void protection_board::remove(const surplus_copy& gone, const catalog_view& catalog, time_point now,
+                              board_actions& out) {
+  auto id = cluster_.partition(gone.partition).id;
+  const auto& node = cluster_.nodes()[gone.node].id;
+  const auto* row = catalog.partition(id);
+  const auto* copy = catalog.copy(id, node);
+  if (!row || !copy || deciding_.contains(id) || held_.contains(id)) return;
+  auto changed = *row;
+  std::erase_if(changed.copies, [&](const copy_row& c) { return c.node == node; });
+  std::erase(changed.joiners, node);
+  deciding d;
+  d.kind = step_kind::removing;
+  d.copy = *copy;
+  d.reason = "copy on " + node.value + " removed: " + gone.reason;
+  d.node_dead = gone.node_dead;
+  ask_for_change(*row, std::move(changed), std::move(d), now, out);
 }
 
 void protection_board::mark_ready(const catalog_view& catalog, time_point now, board_actions& out) {
@@ -168,8 +210,7 @@ void protection_board::ask_for_change(const partition_row& old, partition_row ch
 }
 
 board_actions protection_board::swapped(partition_id partition, const result<partition_row>& row,
-                                        const catalog_view& catalog, const settings& config,
-                                        time_point now) {
+                                        const catalog_view& catalog, time_point now) {
   board_actions out;
   auto pending = deciding_.find(partition);
   if (pending == deciding_.end()) return out;
@@ -181,9 +222,9 @@ board_actions protection_board::swapped(partition_id partition, const result<par
   }
   d.wait_for = row->revision;
   if (d.kind == step_kind::adding) {
-    start_life(*row, d.copy, d.wanted.method, d.reason, catalog, config, now, out);
+    start_life(*row, d.copy, d.wanted, catalog, now, out);
     auto source = first_source(lives_.at({row->id, d.copy.node}));
-    out.events.push_back(board_events::started(d.wanted, d.copy, source, d.rejected));
+    out.events.push_back(board_events::started(d.wanted, d.copy, source));
   } else if (d.kind == step_kind::removing) {
     on_removed(partition, *row, d, out);
   } else if (d.kind == step_kind::marking) {
@@ -210,6 +251,7 @@ void protection_board::on_marked(partition_id partition, const deciding& d, time
   if (life != lives_.end()) {
     source = first_source(life->second);
     took = now - life->second.begun;
+    if (s) measure_copy(life->second, s->report, now);
   }
   out.events.push_back(
       board_events::ready(partition, d.copy, source, s ? &s->report : nullptr, took));

@@ -1,6 +1,7 @@
 #include "prefetch/protection_board.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "prefetch/board_events.hpp"
 #include "prefetch/copy_life.hpp"
@@ -12,34 +13,49 @@ namespace harbinger {
 namespace {
 
 prefetch_order order_for(const partition_row& row, const copy_row& copy,
-                         std::vector<node_address> sources, const catalog_view& catalog,
-                         const settings& config) {
+                         std::vector<node_address> sources, uint64_t rate_bytes_per_s,
+                         const catalog_view& catalog) {
   prefetch_order order;
   order.partition = row.id;
   order.copy = copy.copy;
   order.revision = row.revision;
   order.target = catalog.address_of(copy.node);
   order.sources = std::move(sources);
-  order.rate_bytes_per_s = config.prefetch.rate_bytes_per_s;
+  order.rate_bytes_per_s = rate_bytes_per_s;
   return order;
 }
 
 } // namespace
 
 void protection_board::start_life(const partition_row& row, const copy_row& copy,
-                                  restore_method method, std::string why,
-                                  const catalog_view& catalog, const settings& config,
+                                  const wanted_copy& wanted, const catalog_view& catalog,
                                   time_point now, board_actions& out) {
-  auto order = order_for(row, copy, copy_sources(row, catalog.nodes(), copy.node), catalog, config);
-  order.method = method;
+  auto order = order_for(row, copy, copy_sources(row, catalog.nodes(), copy.node),
+                         wanted.rate_bytes_per_s, catalog);
+  order.method = wanted.method;
   auto& l = lives_[{row.id, copy.node}];
-  l = life{copy.copy, order.sources, now, 0, copy.ready, std::move(why), {}};
+  l = life{copy.copy, wanted.rate_bytes_per_s, order.sources, now, 0, copy.ready, wanted.reason,
+           {}};
   first_seen_.erase({row.id, copy.node});
   out.begin.push_back(std::move(order));
 }
 
-void protection_board::tend_prefetchers(const catalog_view& catalog, const settings& config,
-                                        board_actions& out) {
+void protection_board::measure_copy(const life& l, const replica_report& report, time_point now) {
+  constexpr uint64_t bytes_least = 4 << 20; // a small one measures the round trips
+  constexpr double newest_counts = 0.1;
+  double took_s = to_seconds(now - l.begun);
+  if (l.rate_bytes_per_s > 0 || report.copied_bytes < bytes_least || took_s <= 0.0) return;
+  double speed = static_cast<double>(report.copied_bytes) / took_s;
+  // In coarse steps, for another speed sets everything to planning anew.
+  double mean = speeds_measured_ > 0.0
+                    ? speeds_measured_ + newest_counts * (speed - speeds_measured_)
+                    : speed;
+  speeds_measured_ = mean;
+  if (std::abs(mean - speeds_.copy_bytes_per_s) > 0.2 * speeds_.copy_bytes_per_s)
+    speeds_.copy_bytes_per_s = mean;
+}
+
+void protection_board::tend_prefetchers(const catalog_view& catalog, board_actions& out) {
   for (auto it = lives_.begin(); it != lives_.end();) {
     const auto& key = it->first;
     auto& l = it->second;
@@ -58,7 +74,7 @@ void protection_board::tend_prefetchers(const catalog_view& catalog, const setti
       if (sources != l.sources) {
         l.sources = sources;
         out.sources.push_back(
-            order_for(*row, {key.node, l.copy}, std::move(sources), catalog, config));
+            order_for(*row, {key.node, l.copy}, std::move(sources), l.rate_bytes_per_s, catalog));
       }
     }
     ++it;
@@ -79,9 +95,11 @@ void protection_board::adopt_copies(const catalog_view& catalog, const settings&
       auto since = first_seen_.contains(key) ? first_seen_[key] : now;
       const auto* s = status(key);
       bool begun = s && s->report.role == replica_role::copy && s->report.copy == copy.copy;
+      wanted_copy taken_over;
+      taken_over.rate_bytes_per_s = config.prefetch.rate_bytes_per_s;
+      taken_over.reason = "taken over from the catalog";
       if (begun || now - since >= adopt_after)
-        start_life(row, copy, restore_method::pull, "taken over from the catalog", catalog, config,
-                   now, out);
+        start_life(row, copy, taken_over, catalog, now, out);
       else
         still_without[key] = since;
     }
@@ -102,6 +120,7 @@ board_actions protection_board::progress(const prefetch_progress& p, const catal
     if (!p.gave_up) return out;
     auto key = it->first;
     avoid_[key] = now + avoid_target_for;
+    keep_away(key, true);
     if (row) given_up_[key] = p.copy;
     out.events.push_back(board_events::gave_up(p, key.node, first_source(it->second)));
     lives_.erase(it);

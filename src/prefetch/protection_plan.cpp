@@ -2,228 +2,274 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
-#include <tuple>
 
-#include "zones/joint_probability.hpp"
+/// What changed, what each partition needs now, and where its copies shall go; their order and the
+/// budgets are in protection_plan_order.cpp, copies that go in protection_plan_surplus.cpp.
 
 namespace harbinger {
 
-namespace {
-
-struct member_risk {
-  zone_id zone;
-  double probability = 0.0;
-};
-
-std::map<node_id, member_risk> risks_of(const zone_map& zones) {
-  std::map<node_id, member_risk> risks;
-  for (const auto& z : zones.zones)
-    for (size_t i = 0; i < z.members.size(); ++i)
-      risks[z.members[i]] = {z.id, i < z.risks.size() ? z.risks[i] : z.probability};
-  return risks;
+void protection_plan::set_rules(plan_rules rules) {
+  if (rules == rules_) return;
+  rules_ = std::move(rules);
+  rules_changed_ = true;
 }
 
-bool alive(const std::map<node_id, node_row>& nodes, const node_id& id) {
-  auto found = nodes.find(id);
-  return found != nodes.end() && found->second.state != node_state::dead;
+void protection_plan::set_zones(const zone_map& zones) {
+  zone_map_ = zones;
+  zones_changed_ = true;
 }
 
-bool listed(const std::vector<node_id>& list, const node_id& id) {
-  return std::find(list.begin(), list.end(), id) != list.end();
+void protection_plan::set_restore(partition_number p, bool wanted) {
+  bool changed = wanted ? restores_.insert(p).second : restores_.erase(p) > 0;
+  if (changed) touched_.insert(p);
 }
 
-std::string scientific(double x) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2g", x);
-  return text;
-}
-
-/// Who holds a partition, alive.
-struct holding {
-  std::set<node_id> nodes;
-  uint32_t replicas = 0, replicas_outside = 0; ///< outside: of every zone
-  uint32_t copies = 0, copies_outside = 0;
-  bool primary_at_risk = false;
-  double probability = 0.0; ///< of the likeliest failure among the replicas
-  std::string at_risk;      ///< which replicas are in zones, in words; empty: none
-};
-
-holding holding_of(const plan_subject& subject, const std::map<node_id, member_risk>& risks,
-                   const std::map<node_id, node_row>& nodes) {
-  const auto& row = *subject.row;
-  holding h;
-  for (const auto& id : row.sync_set) {
-    if (!alive(nodes, id)) continue;
-    ++h.replicas;
-    h.nodes.insert(id);
-    auto risk = risks.find(id);
-    if (risk == risks.end()) {
-      ++h.replicas_outside;
-      continue;
-    }
-    if (id == row.primary) h.primary_at_risk = true;
-    h.probability = std::max(h.probability, risk->second.probability);
-    h.at_risk += (h.at_risk.empty() ? "" : ", ") + id.value
-                 + (id == row.primary ? " (primary)" : " (secondary)") + " in zone "
-                 + std::to_string(risk->second.zone.value)
-                 + " with P = " + scientific(risk->second.probability);
+void protection_plan::keep_away(partition_number p, node_number n, bool away) {
+  if (away)
+    away_[p].insert(n);
+  else if (auto known = away_.find(p); known != away_.end()) {
+    known->second.erase(n);
+    if (known->second.empty()) away_.erase(known);
   }
-  for (const auto& c : row.copies) {
-    if (!alive(nodes, c.node) || subject.broken.contains(c.node)) continue;
-    ++h.copies;
-    if (!risks.contains(c.node)) ++h.copies_outside;
-    h.nodes.insert(c.node);
+  touched_.insert(p);
+}
+
+void protection_plan::step(time_point now) {
+  auto news = cluster_->take_changes();
+  auto before = zones_;
+  bool grown = planned_to_.size() < cluster_->nodes().size();
+  if (zones_changed_ || grown) zones_ = zone_picture(zone_map_, cluster_->nodes());
+  slot_of_.resize(cluster_->partitions(), none);
+  planned_to_.resize(cluster_->nodes().size());
+  bring_placer_up(before, news, now);
+  auto dirty = concerned(zones_changed_ || grown, before, news);
+  rules_changed_ = zones_changed_ = false;
+  for (auto p : dirty) assess(p, now);
+  if (!dirty.empty()) {
+    place_missing(dirty);
+    order(dirty);
   }
-  // A copy that was escalated into the sync set is still the copy that the partition was given.
-  auto extra = h.replicas > row.replicas_wanted ? h.replicas - row.replicas_wanted : 0;
-  h.copies += extra;
-  h.copies_outside += std::min(extra, h.replicas_outside);
-  return h;
+  if (!dirty.empty() || in_flight_changed_) schedule();
+  in_flight_changed_ = false;
 }
 
-std::string reason_for(const wanted_copy& w, const partition_row& row, const holding& h,
-                       const prefetch_settings& rules) {
-  if (w.restore)
-    return std::to_string(h.replicas) + " of " + std::to_string(row.replicas_wanted)
-           + " replicas live; restore by " + std::string(name_of(w.method));
-  if (w.missing == 0) return {};
-  auto text = h.at_risk + "; P(none alive) " + scientific(w.none_alive_now) + " -> "
-              + scientific(w.none_alive_then) + " with " + std::to_string(w.missing) + " more";
-  if (w.none_alive_then > rules.none_alive_target)
-    text += "; the target is out of reach with copies_max";
-  return text;
+void protection_plan::set_in_flight(std::vector<copy_in_flight> copies) {
+  in_flight_changed_ |= copies.size() != in_flight_.size();
+  in_flight_ = std::move(copies);
 }
 
-/// What matters of one partition, and how many copies it lacks.
-struct need {
-  wanted_copy wanted;
-  bool at_risk = false;
-  bool short_of_replicas = false;
-};
-
-need assess(const plan_subject& subject, const zone_map& zones,
-            const std::map<node_id, member_risk>& risks, const std::map<node_id, node_row>& nodes,
-            const prefetch_settings& rules) {
-  const auto& row = *subject.row;
-  auto h = holding_of(subject, risks, nodes);
-  need n;
-  n.at_risk = !h.at_risk.empty();
-  n.short_of_replicas = h.replicas < row.replicas_wanted;
-  auto& w = n.wanted;
-  w.partition = row.id;
-  w.size_bytes = subject.size_bytes;
-  w.all_at_risk = n.at_risk && h.replicas_outside + h.copies_outside == 0;
-  w.primary_at_risk = h.primary_at_risk;
-  w.probability = h.probability;
-  w.alive = h.nodes.size();
-  w.none_alive_now = w.none_alive_then = none_alive(h.nodes, zones);
-  uint32_t for_risk = 0;
-  bool enough_outside = h.replicas_outside >= row.replicas_wanted;
-  while (n.at_risk && h.copies + for_risk < rules.copies_max
-         && ((h.copies_outside + for_risk == 0 && !enough_outside)
-             || w.none_alive_then > rules.none_alive_target)) {
-    ++for_risk;
-    w.none_alive_then *= base_failure_probability;
+void protection_plan::bring_placer_up(const zone_picture& before, const fleet::changes& news,
+                                      time_point now) {
+  if (rules_changed_ || placer_.safe_nodes() == 0 || now - refreshed_ >= refresh_every) {
+    placer_.refresh(zones_, {rules_.placement, rules_.domains, rules_.prefetch.space_max});
+    refreshed_ = now;
+    return;
   }
-  uint32_t for_restore = 0;
-  if (subject.restore && n.short_of_replicas && row.replicas_wanted > h.replicas + h.copies)
-    for_restore = row.replicas_wanted - h.replicas - h.copies;
-  w.restore = for_restore > 0;
-  if (w.restore) w.method = *subject.restore;
-  w.missing = std::max(for_risk, for_restore);
-  w.reason = reason_for(w, row, h, rules);
-  return n;
+  auto changed = zones_.differing(before);
+  changed.insert(changed.end(), news.nodes.begin(), news.nodes.end());
+  placer_.update(changed, zones_);
 }
 
-bool comes_before(const wanted_copy& a, const wanted_copy& b) {
-  if (a.restore != b.restore) return a.restore;
-  if (a.restore && a.alive != b.alive) return a.alive < b.alive;
-  auto key = [](const wanted_copy& w) {
-    return std::tuple(!w.all_at_risk, !w.primary_at_risk, -std::lround(w.probability * 100.0),
-                      w.size_bytes, w.partition);
+std::vector<partition_number> protection_plan::concerned(bool zones_changed,
+                                                         const zone_picture& before,
+                                                         const fleet::changes& news) {
+  std::vector<partition_number> list = news.partitions;
+  list.insert(list.end(), touched_.begin(), touched_.end());
+  touched_.clear();
+  if (rules_changed_) {
+    for (const auto& e : entries_)
+      if (e.used) list.push_back(e.partition);
+    for (uint32_t z = 0; z < zones_.zones(); ++z)
+      for (auto n : zones_.members(z))
+        list.insert(list.end(), cluster_->held_by(n).begin(), cluster_->held_by(n).end());
+  }
+  auto look_at_targets = [&](node_number n) {
+    std::erase_if(planned_to_[n], [&](partition_number p) {
+      auto all = targets(p);
+      return std::find(all.begin(), all.end(), n) == all.end();
+    });
+    list.insert(list.end(), planned_to_[n].begin(), planned_to_[n].end());
   };
-  return key(a) < key(b);
+  if (zones_changed)
+    for (auto n : zones_.differing(before)) {
+      list.insert(list.end(), cluster_->held_by(n).begin(), cluster_->held_by(n).end());
+      look_at_targets(n);
+    }
+  for (auto n : news.nodes) look_at_targets(n);
+  // Whoever is up or dead now matters to all that it holds; the fleet names nodes, not why.
+  for (auto n : news.nodes)
+    if (cluster_->nodes()[n].state == node_state::dead || node_was_dead_.contains(n)) {
+      list.insert(list.end(), cluster_->held_by(n).begin(), cluster_->held_by(n).end());
+      if (cluster_->nodes()[n].state == node_state::dead)
+        node_was_dead_.insert(n);
+      else
+        node_was_dead_.erase(n);
+    }
+  size_t retries = zones_changed || rules_changed_ ? unplaced_.size() : retries_each_step;
+  auto next = unplaced_.upper_bound(retried_);
+  for (size_t i = 0; i < std::min(retries, unplaced_.size()); ++i) {
+    if (next == unplaced_.end()) next = unplaced_.begin();
+    list.push_back(retried_ = *next++);
+  }
+  std::sort(list.begin(), list.end());
+  list.erase(std::unique(list.begin(), list.end()), list.end());
+  return list;
 }
 
-} // namespace
-
-double none_alive(const std::set<node_id>& holders, const zone_map& zones) {
-  double product = 1.0;
-  size_t in_zones = 0;
-  for (const auto& z : zones.zones) {
-    double own = 1.0;
-    size_t members = 0;
-    for (size_t i = 0; i < z.members.size(); ++i) {
-      if (!holders.contains(z.members[i])) continue;
-      ++members;
-      own *= own_risk(i < z.risks.size() ? z.risks[i] : z.probability, z.common_cause);
-    }
-    if (members > 0) product *= z.common_cause + (1.0 - z.common_cause) * own;
-    in_zones += members;
-  }
-  return product
-         * std::pow(base_failure_probability, static_cast<double>(holders.size() - in_zones));
+const protection_plan::entry* protection_plan::entry_of(partition_number p) const {
+  return p < slot_of_.size() && slot_of_[p] != none ? &entries_[slot_of_[p]] : nullptr;
 }
 
-protection_plan protection_planner::step(const std::vector<plan_subject>& subjects,
-                                         const zone_map& zones,
-                                         const std::map<node_id, node_row>& nodes,
-                                         const prefetch_settings& rules, time_point now) {
-  protection_plan plan;
-  auto risks = risks_of(zones);
-  for (const auto& subject : subjects) {
-    const auto& row = *subject.row;
-    auto n = assess(subject, zones, risks, nodes, rules);
-    if (n.wanted.missing > 0) plan.wanted.push_back(n.wanted);
-    if (row.copies.empty() && n.wanted.missing == 0) {
-      last_needed_.erase(row.id);
-      continue;
-    }
-    auto& needed = last_needed_.try_emplace(row.id, now).first->second;
-    if (n.at_risk || n.short_of_replicas) needed = now;
-    bool over = to_seconds(now - needed) >= rules.keep_after_zone_s;
-    for (const auto& c : row.copies) {
-      bool dead = !alive(nodes, c.node);
-      if (dead) {
-        plan.surplus.push_back({row.id, c.node, c.copy, true, c.node.value + " is dead"});
-      } else if (listed(row.joiners, c.node)) {
-        continue;
-      } else if (subject.broken.contains(c.node)) {
-        plan.surplus.push_back(
-            {row.id, c.node, c.copy, false, "of no use: given up, or it differs from the primary"});
-      } else if (over) {
-        plan.surplus.push_back({row.id, c.node, c.copy, false,
-                                "no replica was at risk or missing for "
-                                    + std::to_string(std::lround(to_seconds(now - needed)))
-                                    + " s"});
-      }
-    }
+uint32_t protection_plan::slot_for(partition_number p) {
+  if (slot_of_[p] != none) return slot_of_[p];
+  uint32_t slot = static_cast<uint32_t>(entries_.size());
+  if (free_slots_.empty()) {
+    entries_.emplace_back();
+  } else {
+    slot = free_slots_.back();
+    free_slots_.pop_back();
   }
-  std::sort(plan.wanted.begin(), plan.wanted.end(), comes_before);
-  std::sort(plan.surplus.begin(), plan.surplus.end(),
-            [](const surplus_copy& a, const surplus_copy& b) {
-              return std::tie(a.partition, a.node) < std::tie(b.partition, b.node);
-            });
-  return plan;
+  entries_[slot] = entry{};
+  entries_[slot].partition = p;
+  entries_[slot].used = true;
+  slot_of_[p] = slot;
+  return slot;
 }
 
-std::vector<wanted_copy> within_budget(const protection_plan& plan,
-                                       const std::vector<copy_under_way>& under_way,
-                                       const std::map<partition_id, node_id>& source_of,
-                                       const prefetch_settings& rules) {
-  std::vector<wanted_copy> begin;
-  std::map<node_id, size_t> from;
-  for (const auto& c : under_way) ++from[c.source];
-  for (const auto& w : plan.wanted) {
-    if (under_way.size() + begin.size() >= rules.concurrent_max) break;
-    auto source = source_of.find(w.partition);
-    auto& busy = from[source == source_of.end() ? node_id{} : source->second];
-    if (busy >= rules.concurrent_per_node_max) continue;
-    ++busy;
-    begin.push_back(w);
+void protection_plan::forget(uint32_t slot) {
+  auto& e = entries_[slot];
+  release(e, 0);
+  if (e.idle) idle_.erase({e.needed_last, e.partition});
+  if (e.bad) bad_.erase(e.partition);
+  unplaced_.erase(e.partition);
+  slot_of_[e.partition] = none;
+  e.used = false;
+  free_slots_.push_back(slot);
+}
+
+copy_need protection_plan::need(partition_number p) const {
+  return need_of(*cluster_, p, zones_, restores_.contains(p), rules_.prefetch);
+}
+
+double protection_plan::deadline_of(partition_number p) const {
+  double deadline = rules_.horizon_s;
+  for (const auto& h : cluster_->partition(p).holders.get()) {
+    auto zone = zones_.of(h.node).zone;
+    if (zone == no_number || !is_replica(h.kind)) continue;
+    if (double within = zones_.within_s(zone); within > 0.0) deadline = std::min(deadline, within);
   }
-  return begin;
+  return deadline;
+}
+
+void protection_plan::assess(partition_number p, time_point now) {
+  auto n = need(p);
+  bool copies = false, bad = false;
+  for (const auto& h : cluster_->partition(p).holders.get()) {
+    if (!is_copy(h.kind)) continue;
+    copies = true;
+    bad |= !cluster_->nodes().alive(h.node) || h.kind == holding_kind::useless;
+  }
+  if (n.missing == 0 && !copies) {
+    if (slot_of_[p] != none) forget(slot_of_[p]);
+    return;
+  }
+  auto& e = entries_[slot_for(p)];
+  if (e.idle) idle_.erase({e.needed_last, p});
+  bool needed = n.at_risk || n.short_of_replicas;
+  if (needed || e.needed || e.needed_last == time_point{}) e.needed_last = now;
+  e.needed = needed;
+  e.need = n;
+  e.idle = copies && !needed;
+  if (e.idle) idle_.insert({e.needed_last, p});
+  if (bad != e.bad) bad ? bad_.insert(p).second : bad_.erase(p) > 0;
+  e.bad = bad;
+  e.deadline_s = deadline_of(p);
+  e.bytes = cost_bytes(cluster_->partition(p), n.restore ? 0.0 : e.deadline_s);
+  e.source = source_of(p);
+  keep_targets(e);
+}
+
+void protection_plan::release(entry& e, size_t from) {
+  while (e.targets > from) placer_.release(e.target[--e.targets], e.promised_bytes);
+}
+
+void protection_plan::keep_targets(entry& e) {
+  uint64_t size = cluster_->partition(e.partition).size_bytes;
+  auto had = e.target;
+  auto count = e.targets;
+  release(e, 0);
+  e.promised_bytes = size;
+  auto away = away_.find(e.partition);
+  for (size_t i = 0; i < count && e.targets < e.need.missing; ++i) {
+    bool failed = away != away_.end() && away->second.contains(had[i]);
+    placer_query query{e.partition, size, {e.target.data(), e.targets}, {}};
+    if (failed || !placer_.passes(query, had[i])) continue;
+    e.target[e.targets++] = had[i];
+    placer_.promise(had[i], size);
+  }
+}
+
+double protection_plan::worth_of(const entry& e, uint32_t number) const {
+  const auto& part = cluster_->partition(e.partition);
+  constexpr double least_bytes = 64 << 10; // a copy has a fixed part, whatever its size
+  return seconds_saved(e.need, number, part.size_bytes, rules_.speeds) * (1 << 20)
+         / std::max(least_bytes, e.bytes);
+}
+
+void protection_plan::place_missing(const std::vector<partition_number>& dirty) {
+  std::vector<place_in_order> open;
+  for (auto p : dirty) {
+    auto slot = slot_of_[p];
+    if (slot == none) continue;
+    const auto& e = entries_[slot];
+    for (uint32_t number = e.targets; number < e.need.missing; ++number)
+      open.push_back({e.need.restore ? e.need.alive : UINT32_MAX, false, 0.0f, worth_of(e, number),
+                      cluster_->partition(p).id.value, slot, number});
+  }
+  std::sort(open.begin(), open.end());
+  placer_.expect(open.size());
+  for (const auto& place : open) place_one(place.slot);
+  placer_.expect(0);
+}
+
+void protection_plan::place_one(uint32_t slot) {
+  auto& e = entries_[slot];
+  if (e.targets >= targets_max) return;
+  auto next = query_of(e.partition);
+  auto n = placer_.choose(next.query);
+  if (n == no_number) {
+    unplaced_.insert(e.partition);
+    make_room(e.partition, next.query);
+    return;
+  }
+  e.target[e.targets++] = n;
+  placer_.promise(n, e.promised_bytes);
+  planned_to_[n].push_back(e.partition);
+  if (e.targets == e.need.missing) unplaced_.erase(e.partition);
+}
+
+protection_plan::next_query protection_plan::query_of(partition_number p) const {
+  next_query next;
+  next.chosen = targets(p);
+  if (auto away = away_.find(p); away != away_.end())
+    next.keep_away.assign(away->second.begin(), away->second.end());
+  next.query = {p, cluster_->partition(p).size_bytes, next.chosen, next.keep_away};
+  return next;
+}
+
+std::vector<node_number> protection_plan::targets(partition_number p) const {
+  const auto* e = entry_of(p);
+  if (!e) return {};
+  return {e->target.begin(), e->target.begin() + e->targets};
+}
+
+size_t protection_plan::memory_bytes() const {
+  size_t planned = 0;
+  for (const auto& list : planned_to_) planned += sizeof(list) + list.capacity() * 4;
+  constexpr size_t tree_node = 48;
+  return slot_of_.capacity() * sizeof(uint32_t) + entries_.capacity() * sizeof(entry)
+         + order_.capacity() * sizeof(place_in_order) + planned
+         + (idle_.size() + unplaced_.size() + bad_.size()) * tree_node + placer_.memory_bytes();
 }
 
 } // namespace harbinger

@@ -1,7 +1,10 @@
 #pragma once
 
-/// Which copies shall exist: the protection plan. Pure.
+/// Which copies shall exist, in which order they are made, and where: the protection plan of a
+/// whole cluster, kept up to date change by change. Pure; one owner. The rules in prose:
+/// docs/PLANNING.md.
 
+#include <array>
 #include <map>
 #include <optional>
 #include <set>
@@ -10,100 +13,203 @@
 
 #include "core/settings.hpp"
 #include "core/time.hpp"
-#include "messages/catalog.hpp"
-#include "messages/zones.hpp"
+#include "fleet/fleet.hpp"
+#include "placement/placer.hpp"
+#include "prefetch/copy_need.hpp"
+#include "zones/zone_picture.hpp"
 
 namespace harbinger {
 
-/// P(a node in no zone fails within the horizon). Stands in for what the predictor has not singled
-/// out.
-inline constexpr double base_failure_probability = 1e-3;
-
-/// One partition to plan for. `row` outlives the call.
-struct plan_subject {
-  const partition_row* row = nullptr;
-  uint64_t size_bytes = 0;               ///< newest known; 0: not known yet
-  std::optional<restore_method> restore; ///< recovery lacks a replica
-  std::set<node_id> broken; ///< holders of copies that are of no use: given up, or another digest
-                            ///< than the primary's
+struct plan_rules {
+  prefetch_settings prefetch;
+  placement_settings placement;
+  std::vector<std::string> domains; ///< zones.domains
+  double horizon_s = 3600.0;        ///< deadline of copies for zones that name none
+  recovery_speeds speeds;
+  friend bool operator==(const plan_rules&, const plan_rules&) = default;
 };
 
-struct wanted_copy {
-  partition_id partition;
-  uint32_t missing = 0; ///< copies to begin, 1 or more
-  bool restore = false; ///< a replica is missing now; else it is only at risk
-  restore_method method = restore_method::pull;
-  bool all_at_risk = false; ///< no live replica or copy outside of the zones
-  bool primary_at_risk = false;
-  double probability = 0.0;     ///< of the likeliest failure among its replicas
-  double none_alive_now = 0.0;  ///< P(no live replica or copy) as things are
-  double none_alive_then = 0.0; ///< with the missing copies
-  size_t alive = 0;             ///< live replicas and copies
-  uint64_t size_bytes = 0;
-  std::string reason;
+/// One copy that shall be made.
+struct planned_copy {
+  partition_number partition = 0;
+  uint32_t number = 0;            ///< 0 for the first copy that this partition lacks, 1 ...
+  node_number source = no_number; ///< no_number: nobody lives to copy from
+  node_number target = no_number; ///< no_number: nobody passes the filters
+  bool restore = false;
+  double bytes = 0.0;      ///< what it moves: size, and changes until the deadline
+  double worth = 0.0;      ///< expected seconds of recovery saved per MiB moved
+  double finish_s = 0.0;   ///< from now, when everything before it is made (estimate)
+  double deadline_s = 0.0; ///< from now
+  bool late() const { return finish_s > deadline_s; }
 };
 
+/// A copy that is being made.
+struct copy_in_flight {
+  partition_number partition = 0;
+  node_number source = no_number;
+  node_number target = no_number;
+  uint64_t rate_bytes_per_s = 0; ///< what it was given; 0: without limit
+  uint64_t remaining_bytes = 0;
+};
+
+/// A copy to begin now, with what it may take.
+struct copy_to_begin {
+  planned_copy copy;
+  uint64_t rate_bytes_per_s = 0; ///< 0: without limit
+};
+
+/// A copy that shall go.
 struct surplus_copy {
-  partition_id partition;
-  node_id node;
-  copy_id copy;
+  partition_number partition = 0;
+  node_number node = no_number;
   bool node_dead = false; ///< nobody to tell
   std::string reason;
+  friend bool operator==(const surplus_copy&, const surplus_copy&) = default;
 };
 
-struct protection_plan {
-  std::vector<wanted_copy> wanted;   ///< most worth first
-  std::vector<surplus_copy> surplus; ///< by partition, then node
-};
-
-/// P(all of `holders` fail within the horizon): zone members by the zone's common-cause model
-/// (zones/joint_probability.hpp), zones independent of each other, everybody else with
-/// base_failure_probability. 1 for no holders.
-double none_alive(const std::set<node_id>& holders, const zone_map& zones);
-
-/// Rules:
-/// * A partition is at risk while a live member of its sync set is in a zone. It then needs at
-/// least one copy outside of all
-///   zones (unless replicas_wanted members outside of them are there already), and as many as bring
-///   P(no live replica or copy) to none_alive_target or below; copies_max in all.
-/// * A partition to restore needs as many copies as live replicas are missing to replicas_wanted.
-/// * Copies under way count as there: the plan says what shall exist. So do members of the sync set
-/// beyond replicas_wanted: they were copies until they were escalated (recovery/escalation.hpp).
-/// * Order: restores first, fewest live holders first. Then partitions that have nothing outside of
-/// the zones: they would be gone with them, and only a copy can be escalated. Then by expected
-/// recovery time saved per byte: losing a primary stops
-///   service, losing a secondary does not, so primaries at risk come first; then the larger
-///   probability (in steps of 0.01); then the smaller partition, since a recovery has a fixed part;
-///   then the id.
-/// * A copy is surplus when its node is dead or it is of no use, at once; and keep_after_zone_s
-/// after its partition was last
-///   at risk or short of replicas. A copy that is joining the sync set is never surplus.
+/// Order: restores first, fewest living holders first; then by worth; ties by partition id, then
+/// number. Copies that would come after their deadline go behind all that can be in time. Targets
+/// are chosen in this order; one that was chosen stays while it passes the filters.
 ///
-/// Only the partitions given are looked at, each by itself: to replan one zone, give the partitions
-/// of its members.
-class protection_planner {
+/// A copy is surplus: at once when its node is dead or it is of no use; keep_after_zone_s after its
+/// partition was last at risk or short of replicas; before that, least useful first (longest not
+/// needed), where a copy that is needed finds room nowhere. One that joins the sync set never is.
+class protection_plan {
 public:
-  protection_plan step(const std::vector<plan_subject>& subjects, const zone_map& zones,
-                       const std::map<node_id, node_row>& nodes, const prefetch_settings& rules,
-                       time_point now);
+  /// Scales of scores are taken anew so often.
+  static constexpr seconds refresh_every{60};
+  /// Copies without a target that are tried again at each step.
+  static constexpr size_t retries_each_step = 64;
+  /// Copies nobody needs that are looked at, oldest first, to make room for one.
+  static constexpr size_t idle_looked_at_max = 1024;
+  /// So many copies are looked at for one that fits the budgets.
+  static constexpr size_t look_ahead_max = 4096;
+  static constexpr uint64_t rate_least = 1 << 20; ///< no copy is begun with less, bytes/s
+
+  /// `cluster` outlives it; its take_changes() belongs to the plan.
+  explicit protection_plan(fleet& cluster) : cluster_(&cluster), placer_(cluster) {}
+
+  /// What they change is looked at in the next step. The same rules again change nothing.
+  void set_rules(plan_rules rules);
+  void set_zones(const zone_map& zones);
+  /// Probability of failure by node number, for scores; see placer.
+  void set_risks(std::vector<float> risks) { placer_.set_risks(std::move(risks)); }
+  /// Recovery lacks a replica of it, or no longer.
+  void set_restore(partition_number p, bool wanted);
+  /// A copy of it failed there: no target, until taken back.
+  void keep_away(partition_number p, node_number n, bool away);
+  void set_in_flight(std::vector<copy_in_flight> copies);
+
+  /// Brings the plan up to date: looks at partitions that changed, that have a replica on a node
+  /// whose standing changed, or were to go to one. All of them, when rules changed.
+  void step(time_point now);
+
+  /// In the order in which they shall be made.
+  std::vector<planned_copy> copies() const;
+  size_t missing() const { return order_.size(); }
+  /// Partitions that lack a copy for which nobody passes the filters.
+  const std::set<partition_number>& without_target() const { return unplaced_; }
+  /// By partition number, then node.
+  std::vector<surplus_copy> surplus(time_point now) const;
+  /// Which copies may begin now inside all budgets, besides those in flight; none of `not_now`.
+  std::vector<copy_to_begin> begin(const std::set<partition_number>& not_now) const;
+  /// A copy in flight that gives way to one that waits and is worth preempt_factor times as much,
+  /// held up by a budget that both need; the least worth of them, one at a time.
+  std::optional<surplus_copy> preempted(const std::set<partition_number>& not_now) const;
+
+  copy_need need(partition_number p) const;
+  const zone_picture& zones() const { return zones_; }
+  const placer& places() const { return placer_; }
+  const plan_rules& rules() const { return rules_; }
+  /// For the next copy of this partition.
+  struct next_query {
+    std::vector<node_number> chosen, keep_away;
+    placer_query query;
+  };
+  next_query query_of(partition_number p) const;
+  /// Targets that were chosen for copies not yet begun.
+  std::vector<node_number> targets(partition_number p) const;
+  size_t memory_bytes() const;
 
 private:
-  std::map<partition_id, time_point>
-      last_needed_; ///< partitions with copies, and those at risk, only
-};
+  static constexpr uint32_t none = UINT32_MAX;
+  static constexpr size_t targets_max = 8; ///< prefetch.copies_max at most
+  struct entry {
+    partition_number partition = 0;
+    bool used = false;
+    bool needed = false; ///< at risk, or short of replicas
+    bool idle = false;   ///< in idle_
+    bool bad = false;    ///< has a copy to be removed at once
+    uint8_t targets = 0;
+    copy_need need;
+    time_point needed_last{};
+    double deadline_s = 0.0;
+    double bytes = 0.0;
+    node_number source = no_number;
+    uint64_t promised_bytes = 0; ///< to each target
+    std::array<node_number, targets_max> target{};
+  };
+  struct place_in_order {
+    uint32_t urgency = 0; ///< restores by living holders, then all others
+    bool late = false;
+    float finish_s = 0.0f;
+    double worth = 0.0;
+    uint64_t id = 0;
+    uint32_t slot = 0;
+    uint32_t number = 0;
+    friend bool operator<(const place_in_order& a, const place_in_order& b) {
+      if (a.urgency != b.urgency) return a.urgency < b.urgency;
+      if (a.worth != b.worth) return a.worth > b.worth;
+      return a.id != b.id ? a.id < b.id : a.number < b.number;
+    }
+  };
+  class budget;
 
-/// A copy that is being made, as far as the budgets are concerned.
-struct copy_under_way {
-  partition_id partition;
-  node_id source;
-};
+  std::vector<partition_number> concerned(bool zones_changed, const zone_picture& before,
+                                          const fleet::changes& news);
+  void bring_placer_up(const zone_picture& before, const fleet::changes& news, time_point now);
+  void assess(partition_number p, time_point now);
+  void keep_targets(entry& e);
+  void release(entry& e, size_t from);
+  void place_missing(const std::vector<partition_number>& dirty);
+  void place_one(uint32_t slot);
+  void make_room(partition_number p, const placer_query& query);
+  void evict_idle_on(node_number n, uint64_t bytes);
+  void order(const std::vector<partition_number>& dirty);
+  void schedule();
+  double worth_of(const entry& e, uint32_t number) const;
+  double worth_in_flight(const copy_in_flight& c) const;
+  double deadline_of(partition_number p) const;
+  node_number source_of(partition_number p) const;
+  planned_copy planned(const place_in_order& place) const;
+  uint32_t slot_for(partition_number p);
+  void forget(uint32_t slot);
+  const entry* entry_of(partition_number p) const;
 
-/// Which of the plan's copies may begin now, in the plan's order: concurrent_max in all,
-/// concurrent_per_node_max from one source (the primary; targets are placement's filter), one
-/// beginning a partition. `source_of`: the primary, or whoever would be asked first.
-std::vector<wanted_copy> within_budget(const protection_plan& plan,
-                                       const std::vector<copy_under_way>& under_way,
-                                       const std::map<partition_id, node_id>& source_of,
-                                       const prefetch_settings& rules);
+  fleet* cluster_;
+  placer placer_;
+  plan_rules rules_;
+  bool rules_changed_ = true;
+  zone_map zone_map_;
+  bool zones_changed_ = false;
+  zone_picture zones_;
+  time_point refreshed_{};
+  std::vector<uint32_t> slot_of_; ///< by partition; none
+  std::vector<entry> entries_;
+  std::vector<uint32_t> free_slots_;
+  std::vector<place_in_order> order_;
+  std::vector<std::vector<partition_number>> planned_to_; ///< by node; may name some twice
+  std::set<node_number> node_was_dead_;
+  std::set<partition_number> restores_;
+  std::map<partition_number, std::set<node_number>> away_;
+  std::set<partition_number> touched_;
+  std::set<partition_number> unplaced_;
+  partition_number retried_ = 0; ///< the last of unplaced_ that was tried again
+  std::set<std::pair<time_point, partition_number>> idle_; ///< copies nobody needs now
+  std::set<partition_number> bad_;
+  std::set<std::pair<partition_number, node_number>> evict_; ///< to make room
+  std::vector<copy_in_flight> in_flight_;
+  bool in_flight_changed_ = false;
+};
 
 } // namespace harbinger

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <tuple>
 
-#include "prefetch/protection_plan.hpp"
+#include "zones/none_alive.hpp"
 #include "recovery/redundancy.hpp"
 
 namespace harbinger::recovery {

@@ -8,18 +8,21 @@
 namespace harbinger {
 
 struct node_standing {
-  uint32_t zone = no_number; ///< place in the map's zones; no_number: a member of none
-  double risk = 0.0;         ///< its own probability, for members
-  double own = 0.0; ///< what is left of it once the zone's common cause is taken out
-  uint32_t exposed_by = no_number; ///< place in the map's zones
+  uint32_t zone = no_number;       ///< place in the picture's zones; no_number: a member of none
+  uint32_t exposed_by = no_number; ///< place in the picture's zones
+  double risk = 0.0;               ///< of members: its own probability
+  double own = 0.0;                ///< what is left of it once the zone's common cause is taken out
   bool left_out = false;           ///< at risk, but the brake left it out
   /// In no zone and exposed by none; whether it is up is another question.
   bool safe() const { return zone == no_number && exposed_by == no_number; }
-  friend bool operator==(const node_standing&, const node_standing&) = default;
 };
 
 class zone_picture {
 public:
+  /// Risks are told in so many steps, so that the noise of each scoring does not set everybody to
+  /// planning anew. What is more than nothing and less than certain stays so.
+  static constexpr double risk_steps = 256.0;
+
   zone_picture() = default;
   /// Names that the topology does not know are passed over.
   zone_picture(const zone_map& zones, const topology& nodes);
@@ -29,16 +32,22 @@ public:
   size_t zones() const { return zones_.size(); }
   zone_id id(uint32_t zone) const { return zones_[zone].id; }
   double common_cause(uint32_t zone) const { return zones_[zone].common_cause; }
+  /// Seconds until its planned event, as the map said it; 0: not planned.
+  double within_s(uint32_t zone) const { return zones_[zone].within_s; }
+  /// Sorted.
   const std::vector<node_number>& members(uint32_t zone) const { return zones_[zone].members; }
-  /// Nodes whose part in none_alive, or whose safety, is another than in `before`.
+  /// Nodes whose standing is another than in `before`, sorted.
   std::vector<node_number> differing(const zone_picture& before) const;
 
 private:
   struct entry {
     zone_id id;
     double common_cause = 0.0;
+    double within_s = 0.0;
     std::vector<node_number> members;
   };
+  bool alike(node_number n, const zone_picture& before) const;
+
   std::vector<node_standing> standings_;
   std::vector<entry> zones_;
 };

@@ -49,18 +49,18 @@ BOOST_FIXTURE_TEST_CASE(a_braked_predictor_raises_one_alert, protection_stage) {
   BOOST_TEST(props->zone_maps.back().left_out.size() == 5u);
 }
 
-// --- placement_manager ---
+// --- prefetch_coordinator: placement ---
 
 BOOST_FIXTURE_TEST_CASE(placement_explains_every_node_without_promising_anything,
                         protection_stage) {
   score({{"n1", 0.9}}), score({{"n1", 0.9}});
-  auto text = show(names::placement_manager, "placement", {"1.0"});
+  auto text = show(names::prefetch_coordinator, "placement", {"1.0"});
   BOOST_REQUIRE(text.has_value());
   BOOST_TEST(text->find("in zone 30001") != std::string::npos);
   BOOST_TEST(text->find("already a replica") != std::string::npos);
-  BOOST_TEST((show(names::placement_manager, "placement", {"9.9"}).error().code
+  BOOST_TEST((show(names::prefetch_coordinator, "placement", {"9.9"}).error().code
               == errc::unknown_partition));
-  BOOST_TEST((show(names::placement_manager, "placement", {"what"}).error().code
+  BOOST_TEST((show(names::prefetch_coordinator, "placement", {"what"}).error().code
               == errc::invalid_argument));
 }
 

@@ -13,7 +13,7 @@ using namespace harbinger::testing;
 // --- console ---
 
 BOOST_FIXTURE_TEST_CASE(a_line_gets_its_document_over_the_socket, console_stage) {
-  auto placement = start_scripted(names::placement_manager, {.document = R"({"asked":"1.0"})"});
+  auto placement = start_scripted(names::prefetch_coordinator, {.document = R"({"asked":"1.0"})"});
   auto answering = std::async(std::launch::async, [&]() -> result<std::string> {
     auto client = console_client::connect(directory.string());
     if (!client) return tl::unexpected<error>(client.error());

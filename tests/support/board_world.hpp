@@ -1,11 +1,11 @@
 #pragma once
 
-/// A small cluster around a protection_board: a catalog with compare-and-swap, placement, nodes
+/// A small cluster around a protection_board: a catalog with compare-and-swap, nodes
 /// that copy instantly when told. Whoever uses it decides what gets lost.
 
+#include <optional>
 #include <set>
 
-#include "placement/placement_book.hpp"
 #include "prefetch/copy_life.hpp"
 #include "prefetch/protection_board.hpp"
 #include "versions/replica_tracker.hpp"
@@ -14,11 +14,10 @@ namespace harbinger::test {
 
 struct board_world {
   catalog_view catalog;
-  placement_book book;
   settings config;
   zone_map zones;
   time_point now{std::chrono::hours(1)};
-  protection_board board{term{1}, 0};
+  std::optional<protection_board> board{std::in_place, term{1}, 0u};
   uint64_t revisions = 100;
   std::map<copy_key, prefetch_order> prefetchers; ///< those that live
   std::map<copy_key, copy_id> holds;              ///< what nodes hold as copies
@@ -52,7 +51,7 @@ struct board_world {
     whole.term = term{1};
     whole.revision = revision{revisions};
     catalog.apply(whole);
-    book.set_zones({});
+    board->zones({});
   }
 
   void tell_replica(partition_id partition, const std::string& node, replica_role role,
@@ -68,7 +67,7 @@ struct board_world {
     s.report.version = {epoch{1}, seq_no{5}};
     s.report.size_bytes = 1 << 20;
     s.report.copied_bytes = 1 << 20;
-    board.replicas({s});
+    board->replicas({s});
   }
   void risk(const std::string& node, double p) {
     zones.zones.clear();
@@ -81,12 +80,21 @@ struct board_world {
       zones.zones = {z};
     }
     ++zones.generation;
-    board.zones(zones);
-    book.set_zones(zones);
+    board->zones(zones);
   }
   void set_state(const std::string& node, node_state state) {
     auto row = *catalog.node(node_id{node});
     row.state = state;
+    catalog.put(row);
+  }
+  /// The coordinator's restart: it knows nothing.
+  void restart_board() {
+    auto begun = board->copies_begun();
+    board.emplace(term{1}, begun);
+  }
+  /// Somebody else changes a row.
+  void put(partition_row row) {
+    row.revision = revision{++revisions};
     catalog.put(row);
   }
   /// The keeper: takes effect only at the expected revision.
@@ -117,16 +125,12 @@ struct board_world {
     carry(actions);
     for (const auto& change : actions.swap) {
       auto row = apply(change);
-      settle(board.swapped(change.row.id, row, catalog, config, now));
-    }
-    for (const auto& query : actions.ask) {
-      auto answer = book.answer(query, catalog, config, true, now);
-      settle(board.placed(query.partition, answer, catalog, now));
+      settle(board->swapped(change.row.id, row, catalog, now));
     }
   }
   void step(milliseconds later = milliseconds(100)) {
     now += later;
-    settle(board.step(catalog, config, now));
+    settle(board->step(catalog, config, now));
   }
   /// Every copy that a node holds is reported as complete.
   void report_copies() {

@@ -11,7 +11,6 @@
 #include "actors/context.hpp"
 #include "actors/names.hpp"
 #include "actors/partition_prefetcher.hpp"
-#include "actors/placement_manager.hpp"
 #include "actors/prefetch_coordinator.hpp"
 #include "actors/version_synchronizer.hpp"
 #include "actors/zone_manager.hpp"
@@ -71,7 +70,7 @@ struct protection_stage {
     ctx->names.set(names::head_node_bridge, sys.spawn(fake_bridge, props));
     ctx->names.set(names::event_publisher, sys.spawn(fake_recorder, props));
     ctx->names.set(names::recovery_coordinator, sys.spawn(fake_recorder, props));
-    for (auto name : {names::placement_manager, names::prefetch_coordinator,
+    for (auto name : {names::prefetch_coordinator,
                       names::version_synchronizer, names::zone_manager})
       start(name);
     advance(milliseconds(100), 12);
@@ -91,8 +90,6 @@ struct protection_stage {
   void start(const std::string& name) {
     if (name == names::zone_manager)
       ctx->names.set(name, caf::actor_cast<caf::actor>(sys.spawn(zone_manager, ctx)));
-    if (name == names::placement_manager)
-      ctx->names.set(name, caf::actor_cast<caf::actor>(sys.spawn(placement_manager, ctx)));
     if (name == names::prefetch_coordinator)
       ctx->names.set(name, caf::actor_cast<caf::actor>(sys.spawn(prefetch_coordinator, ctx)));
     if (name == names::version_synchronizer)
@@ -146,7 +143,7 @@ struct protection_stage {
     r.node = node_id{node};
     r.life = incarnation{1};
     r.replicas = std::move(replicas);
-    tell(names::placement_manager, report_received{r});
+    tell(names::prefetch_coordinator, report_received{r});
     tell(names::version_synchronizer, report_received{r});
   }
   /// Every primary, and every copy of the catalog, at this sequence number.

@@ -16,9 +16,8 @@ struct catalog_disk {
   harbinger::term term; ///< of the newest life
 };
 
-enum class role : uint8_t { keeper, bridge, recovery, versions, board, placing };
-constexpr std::array followers{role::bridge, role::recovery, role::versions, role::board,
-                               role::placing};
+enum class role : uint8_t { keeper, bridge, recovery, versions, board };
+constexpr std::array followers{role::bridge, role::recovery, role::versions, role::board};
 
 class mail {
 public:

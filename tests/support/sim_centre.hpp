@@ -3,7 +3,6 @@
 /// The simulated centre: its catalog survives it, everything else is derived again; its actors hear
 /// of each other by mail that takes time, and can be killed one by one.
 
-#include "placement/placement_book.hpp"
 #include "tests/support/sim_prefetch.hpp"
 #include "tests/support/sim_recovery.hpp"
 #include "versions/replica_tracker.hpp"
@@ -41,7 +40,6 @@ public:
     recovery_.reset();
     tracker_.reset();
     board_.reset();
-    placing_.reset();
     all_.world.note("the centre crashes");
   }
   void kill_actor() {
@@ -80,10 +78,6 @@ private:
     replica_tracker tracker;
     catalog_view view;
   };
-  struct placing_player {
-    placement_book book;
-    catalog_view view;
-  };
 
   /// A role gets a new player, who knows nothing.
   void cast(role r) {
@@ -96,7 +90,6 @@ private:
       if (board_) copies_begun_ = board_->copies_begun();
       make_board();
       break;
-    case role::placing: placing_ = std::make_unique<placing_player>(); break;
     default: return;
     }
     tell_whole(r);
@@ -110,7 +103,7 @@ private:
     };
     bridge_->report = [this](const node_report& m) {
       mail_.to(role::versions, [this, m] { heard(m.node, m.life, m.replicas); });
-      mail_.to(role::placing, [this, m] { placing_->book.report(m, placing_->view); });
+      mail_.to(role::board, [this, m] { board_->report(m); });
       mail_.to(role::recovery, [this, m] { recovery_->report(m); });
     };
   }
@@ -130,13 +123,6 @@ private:
     board_ = std::make_unique<board_player>(all_, disk_.term, copies_begun_);
     board_->command = commander(role::board);
     board_->swap = swapper(role::board);
-    board_->place = [this](const placement_query& query, std::function<void(placement)> then) {
-      auto to = mail_.answer<placement>(role::board, std::move(then));
-      mail_.to(role::placing, [this, query, to] {
-        auto now = all_.world.clock(*this);
-        to(placing_->book.answer(query, placing_->view, all_.config, true, now));
-      });
-    };
   }
   using sender = std::function<void(const node_id&, wire::frame, bridge::reply)>;
   sender commander(role from) {
@@ -231,7 +217,6 @@ private:
       if (take(tracker_->view)) spread(tracker_->tracker.refresh(tracker_->view, map, rules()));
       break;
     case role::board: board_->dirty |= take(board_->view); break;
-    case role::placing: take(placing_->view); break;
     default: break;
     }
   }
@@ -265,7 +250,6 @@ private:
   }
   void slow_tick() {
     if (all_.world.now >= zones_known_from_) {
-      mail_.to(role::placing, [this, z = zones] { placing_->book.set_zones(z); });
       mail_.to(role::board, [this, z = zones] { board_->zones(z); });
       mail_.to(role::recovery, [this, z = zones] { recovery_->zones(z); });
     }
@@ -279,7 +263,6 @@ private:
     case role::bridge: return bridge_->view.ready();
     case role::versions: return tracker_->view.ready();
     case role::board: return board_->view.ready();
-    case role::placing: return placing_->view.ready();
     default: return true;
     }
   }
@@ -296,7 +279,6 @@ private:
   std::unique_ptr<recovery_player> recovery_;
   std::unique_ptr<versions_player> tracker_;
   std::unique_ptr<board_player> board_;
-  std::unique_ptr<placing_player> placing_;
   uint64_t copies_begun_ = 0, ticks_ = 0, seconds_ = 0;
   time_point zones_known_from_{};
 };

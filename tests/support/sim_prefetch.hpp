@@ -18,7 +18,6 @@ public:
   using reply = std::function<void(result<wire::frame>)>;
   std::function<void(const node_id&, wire::frame, reply)> command;
   std::function<void(const change_partition&, std::function<void(result<partition_row>)>)> swap;
-  std::function<void(const placement_query&, std::function<void(placement)>)> place;
 
   catalog_view view;
   bool dirty = true;
@@ -28,6 +27,7 @@ public:
     board_.zones(m);
     dirty = true;
   }
+  void report(const node_report& m) { board_.report(m, view); }
   void wanted(const copy_wanted& m) {
     board_.restore(m);
     dirty = true;
@@ -81,11 +81,7 @@ private:
     for (const auto& change : actions.swap)
       swap(change, [this, partition = change.row.id](const result<partition_row>& row) {
         dirty = true;
-        carry(board_.swapped(partition, row, view, all_.config, now()));
-      });
-    for (const auto& query : actions.ask)
-      place(query, [this, partition = query.partition](const placement& answer) {
-        carry(board_.placed(partition, answer, view, now()));
+        carry(board_.swapped(partition, row, view, now()));
       });
   }
   void carry_life(const copy_key& key, const copy_life_actions& actions) {

@@ -54,8 +54,6 @@ void add_listings(CLI::App& app, common_options& common, job& todo) {
                       "copies: how far they are, and what each gives if its primary dies now",
                       "[PARTITION]");
   add_console_command(app, common, todo, "replicas", "what every replica holds", "[PARTITION]");
-  add_console_command(app, common, todo, "plan",
-                      "copies that are wanted, under way and done, and why");
   add_console_command(app, common, todo, "placement",
                       "where a copy would go now, and why not elsewhere", "PARTITION");
   add_console_command(app, common, todo, "recovery", "recoveries under way");
@@ -63,7 +61,9 @@ void add_listings(CLI::App& app, common_options& common, job& todo) {
                       "nodes that were lost, and what each phase of the recovery took");
   add_console_command(app, common, todo, "detector", "suspicion of every node");
   add_console_command(app, common, todo, "telemetry", "what came in and what was refused");
-  add_console_command(app, common, todo, "explain", "a node's risk in sentences", "node NODE");
+  add_console_command(app, common, todo, "explain", "why, in sentences",
+                      "node NODE | partition PARTITION");
+  add_console_command(app, common, todo, "whatif", "what would be if", "config KEY=VALUE...");
   add_console_command(app, common, todo, "model",
                       "the model in use, and those before and beside it",
                       "list | show [V] | promote V | rollback | diff A B | retrain");
@@ -86,6 +86,23 @@ void add_listings(CLI::App& app, common_options& common, job& todo) {
       "PARTITION [accept-loss]");
   add_console_command(app, common, todo, "drill", "restore secondaries by hand, to measure it",
                       "pull|checkpoint_tail|full_rebuild PARTITION...");
+}
+
+void add_plan(CLI::App& app, common_options& common, job& todo) {
+  auto* command = app.add_subcommand("plan", "copies that are wanted, under way and done, and why");
+  auto dry_run = std::make_shared<words>();
+  auto shown = std::make_shared<words>();
+  command->add_option("words", *shown, "show")->check(CLI::IsMember({"show"}));
+  command->add_option("--dry-run", *dry_run,
+                      "KEY=VALUE...: what the plan would be with these settings");
+  command->callback([&common, &todo, dry_run] {
+    todo = [&common, dry_run] {
+      words line{"plan"};
+      if (!dry_run->empty()) line.push_back("--dry-run");
+      line.insert(line.end(), dry_run->begin(), dry_run->end());
+      return ask_and_print(common.state_dir, line, common.json);
+    };
+  });
 }
 
 void add_events(CLI::App& app, common_options& common, job& todo) {
@@ -257,6 +274,7 @@ int main(int argc, char** argv) {
   app.add_flag("--json", common.json, "print JSON instead of tables");
   app.fallthrough();
   add_listings(app, common, todo);
+  add_plan(app, common, todo);
   add_events(app, common, todo);
   add_client(app, common, todo);
   auto* console = app.add_subcommand(

@@ -1,0 +1,299 @@
+#include "prefetch/protection_plan.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+/// Which copy comes before which, when each is done, and which may begin inside the budgets.
+
+namespace harbinger {
+
+namespace {
+
+constexpr double unlimited = std::numeric_limits<double>::infinity();
+
+double or_unlimited(uint64_t bytes_per_s) {
+  return bytes_per_s > 0 ? static_cast<double>(bytes_per_s) : unlimited;
+}
+
+} // namespace
+
+/// Bytes that go through everything that has a limit: all copies together, each node both ways,
+/// each link both ways.
+class protection_plan::budget {
+public:
+  budget(const fleet& cluster, const plan_rules& rules) : cluster_(cluster) {
+    const auto& p = rules.prefetch;
+    copy_ = p.rate_bytes_per_s > 0 ? static_cast<double>(p.rate_bytes_per_s)
+                                   : rules.speeds.copy_bytes_per_s;
+    total_ = std::min(or_unlimited(p.total_bytes_per_s), copy_ * p.concurrent_max);
+    node_ = std::min(or_unlimited(p.node_bytes_per_s), copy_ * p.concurrent_per_node_max);
+    link_ = or_unlimited(p.link_bytes_per_s);
+    if (link_ < unlimited) attribute_ = cluster.nodes().attribute(p.link_attribute);
+    out_of_node_.resize(cluster.nodes().size());
+    into_node_ = out_of_node_;
+    if (!attribute_) return;
+    out_of_link_.resize(cluster.nodes().values(*attribute_));
+    into_link_ = out_of_link_;
+  }
+
+  /// When a copy of so many bytes would be done, after all that was added.
+  double finish_s(node_number source, node_number target, double bytes) const {
+    double last = std::max(bytes / copy_, (all_ + bytes) / total_);
+    if (source != no_number) last = std::max(last, (out_of_node_[source] + bytes) / node_);
+    if (target != no_number) last = std::max(last, (into_node_[target] + bytes) / node_);
+    auto [from, to] = link(source, target);
+    if (from != no_number) last = std::max(last, (out_of_link_[from] + bytes) / link_);
+    if (to != no_number) last = std::max(last, (into_link_[to] + bytes) / link_);
+    return last;
+  }
+  void add(node_number source, node_number target, double bytes) {
+    all_ += bytes;
+    if (source != no_number) out_of_node_[source] += bytes;
+    if (target != no_number) into_node_[target] += bytes;
+    auto [from, to] = link(source, target);
+    if (from != no_number) out_of_link_[from] += bytes;
+    if (to != no_number) into_link_[to] += bytes;
+  }
+
+private:
+  /// Values whose links a copy uses: none within one value.
+  std::pair<value_number, value_number> link(node_number source, node_number target) const {
+    if (!attribute_) return {no_number, no_number};
+    auto value = [&](node_number n) {
+      return n == no_number ? no_number : cluster_.nodes().value_of(n, *attribute_);
+    };
+    auto from = value(source), to = value(target);
+    return from == to ? std::pair(no_number, no_number) : std::pair(from, to);
+  }
+
+  const fleet& cluster_;
+  double copy_ = 0.0, total_ = 0.0, node_ = 0.0, link_ = unlimited;
+  std::optional<attribute_number> attribute_;
+  double all_ = 0.0;
+  std::vector<double> out_of_node_, into_node_, out_of_link_, into_link_;
+};
+
+node_number protection_plan::source_of(partition_number p) const {
+  node_number best = no_number;
+  int best_class = 4;
+  for (const auto& h : cluster_->partition(p).holders.get()) {
+    if (!is_replica(h.kind) || !cluster_->nodes().alive(h.node)) continue;
+    bool up = cluster_->nodes()[h.node].state == node_state::up;
+    int its_class = (up ? 0 : 2) + (h.kind == holding_kind::primary ? 0 : 1);
+    if (its_class < best_class
+        || (its_class == best_class
+            && cluster_->nodes().rank(h.node) < cluster_->nodes().rank(best))) {
+      best = h.node;
+      best_class = its_class;
+    }
+  }
+  return best;
+}
+
+void protection_plan::order(const std::vector<partition_number>& dirty) {
+  std::vector<bool> stale(entries_.size());
+  std::vector<place_in_order> fresh;
+  for (auto p : dirty) {
+    auto slot = slot_of_[p];
+    if (slot == none) continue;
+    stale[slot] = true;
+    const auto& e = entries_[slot];
+    for (uint32_t number = 0; number < e.need.missing; ++number)
+      fresh.push_back({e.need.restore ? e.need.alive : UINT32_MAX, false, 0.0f, worth_of(e, number),
+                       cluster_->partition(p).id.value, slot, number});
+  }
+  std::erase_if(order_, [&](const auto& o) { return !entries_[o.slot].used || stale[o.slot]; });
+  std::sort(fresh.begin(), fresh.end());
+  // Late ones stand at the end, in order: back into one order first.
+  auto late = std::find_if(order_.begin(), order_.end(), [](const auto& o) { return o.late; });
+  std::inplace_merge(order_.begin(), late, order_.end());
+  auto middle = static_cast<std::ptrdiff_t>(order_.size());
+  order_.insert(order_.end(), fresh.begin(), fresh.end());
+  std::inplace_merge(order_.begin(), order_.begin() + middle, order_.end());
+}
+
+void protection_plan::schedule() {
+  budget spent(*cluster_, rules_);
+  for (const auto& c : in_flight_)
+    spent.add(c.source, c.target, static_cast<double>(c.remaining_bytes));
+  std::vector<place_in_order> late;
+  auto take = [&](place_in_order& o, bool in_time) {
+    auto copy = planned(o);
+    double finish = spent.finish_s(copy.source, copy.target, copy.bytes);
+    o.finish_s = static_cast<float>(finish);
+    o.late = !copy.restore && finish > copy.deadline_s;
+    if (in_time && o.late) return false;
+    if (copy.target != no_number) spent.add(copy.source, copy.target, copy.bytes);
+    return true;
+  };
+  size_t kept = 0;
+  for (auto& o : order_) {
+    if (take(o, true))
+      order_[kept++] = o;
+    else
+      late.push_back(o);
+  }
+  for (auto& o : late) {
+    take(o, false);
+    order_[kept++] = o;
+  }
+}
+
+planned_copy protection_plan::planned(const place_in_order& place) const {
+  const auto& e = entries_[place.slot];
+  planned_copy c;
+  c.partition = e.partition;
+  c.number = place.number;
+  c.source = e.source;
+  if (place.number < e.targets) c.target = e.target[place.number];
+  c.restore = e.need.restore;
+  c.bytes = e.bytes;
+  c.worth = place.worth;
+  c.finish_s = place.finish_s;
+  c.deadline_s = c.restore ? unlimited : e.deadline_s;
+  return c;
+}
+
+std::vector<planned_copy> protection_plan::copies() const {
+  std::vector<planned_copy> list;
+  list.reserve(order_.size());
+  for (const auto& place : order_) list.push_back(planned(place));
+  return list;
+}
+
+namespace {
+
+/// What copies in flight take of everything that has a limit.
+class load_in_flight {
+public:
+  load_in_flight(const fleet& cluster, const prefetch_settings& rules,
+                 const std::vector<copy_in_flight>& copies)
+      : cluster_(cluster), rules_(rules) {
+    if (rules.link_bytes_per_s > 0) attribute_ = cluster.nodes().attribute(rules.link_attribute);
+    for (const auto& c : copies) add(c.source, c.target, c.rate_bytes_per_s);
+  }
+  void add(node_number source, node_number target, uint64_t rate) {
+    ++count_;
+    total_ += rate;
+    for (auto n : {source, target})
+      if (n != no_number) ++counts_[n];
+    if (source != no_number) from_node_[source] += rate;
+    if (target != no_number) to_node_[target] += rate;
+    auto [from, to] = link(source, target);
+    if (from != no_number) from_link_[from] += rate;
+    if (to != no_number) to_link_[to] += rate;
+  }
+  bool full() const { return count_ >= rules_.concurrent_max; }
+  bool busy(node_number n) const {
+    auto found = counts_.find(n);
+    return found != counts_.end() && found->second >= rules_.concurrent_per_node_max;
+  }
+  /// What is left for one more copy; 0 with no limit at all.
+  uint64_t room(node_number source, node_number target) const {
+    uint64_t room = rules_.rate_bytes_per_s > 0 ? rules_.rate_bytes_per_s : UINT64_MAX;
+    auto within = [&](uint64_t limit, uint64_t used) {
+      if (limit > 0) room = std::min(room, limit - std::min(limit, used));
+    };
+    within(rules_.total_bytes_per_s, total_);
+    within(rules_.node_bytes_per_s, at(from_node_, source));
+    within(rules_.node_bytes_per_s, at(to_node_, target));
+    auto [from, to] = link(source, target);
+    if (from != no_number) within(rules_.link_bytes_per_s, at(from_link_, from));
+    if (to != no_number) within(rules_.link_bytes_per_s, at(to_link_, to));
+    return room;
+  }
+
+private:
+  static uint64_t at(const std::map<uint32_t, uint64_t>& map, uint32_t key) {
+    auto found = map.find(key);
+    return found == map.end() ? 0 : found->second;
+  }
+  std::pair<value_number, value_number> link(node_number source, node_number target) const {
+    if (!attribute_ || source == no_number || target == no_number) return {no_number, no_number};
+    auto from = cluster_.nodes().value_of(source, *attribute_);
+    auto to = cluster_.nodes().value_of(target, *attribute_);
+    return from == to ? std::pair(no_number, no_number) : std::pair(from, to);
+  }
+
+  const fleet& cluster_;
+  const prefetch_settings& rules_;
+  std::optional<attribute_number> attribute_;
+  size_t count_ = 0;
+  uint64_t total_ = 0;
+  std::map<uint32_t, size_t> counts_;
+  std::map<uint32_t, uint64_t> from_node_, to_node_, from_link_, to_link_;
+};
+
+} // namespace
+
+std::vector<copy_to_begin> protection_plan::begin(const std::set<partition_number>& not_now) const {
+  std::vector<copy_to_begin> list;
+  load_in_flight load(*cluster_, rules_.prefetch, in_flight_);
+  std::set<partition_number> begun;
+  size_t looked_at = 0;
+  for (const auto& place : order_) {
+    if (load.full() || ++looked_at > look_ahead_max) break;
+    auto copy = planned(place);
+    // One beginning a partition: the next one is decided on when the row shows this one.
+    if (copy.target == no_number || not_now.contains(copy.partition)
+        || begun.contains(copy.partition))
+      continue;
+    if (load.busy(copy.target) || (copy.source != no_number && load.busy(copy.source))) continue;
+    auto rate = load.room(copy.source, copy.target);
+    bool limited = rate != UINT64_MAX;
+    auto enough = rules_.prefetch.rate_bytes_per_s > 0
+                      ? std::min(rate_least, rules_.prefetch.rate_bytes_per_s)
+                      : rate_least;
+    if (limited && rate < enough) continue;
+    if (limited)
+      load.add(copy.source, copy.target, rate);
+    else
+      load.add(copy.source, copy.target, 0);
+    begun.insert(copy.partition);
+    list.push_back({copy, limited ? rate : 0});
+  }
+  return list;
+}
+
+double protection_plan::worth_in_flight(const copy_in_flight& c) const {
+  const auto* e = entry_of(c.partition);
+  if (!e || !e->needed) return 0.0;
+  auto without = e->need;
+  without.none_alive_now = std::min(1.0, without.none_alive_now / base_failure_probability);
+  double saved =
+      seconds_saved(without, 0, cluster_->partition(c.partition).size_bytes, rules_.speeds);
+  constexpr double least_bytes = 64 << 10;
+  return saved * (1 << 20) / std::max(least_bytes, static_cast<double>(c.remaining_bytes));
+}
+
+std::optional<surplus_copy>
+protection_plan::preempted(const std::set<partition_number>& not_now) const {
+  if (rules_.prefetch.preempt_factor <= 0.0 || in_flight_.empty()) return std::nullopt;
+  load_in_flight load(*cluster_, rules_.prefetch, in_flight_);
+  size_t looked_at = 0;
+  for (const auto& place : order_) {
+    if (++looked_at > rules_.prefetch.concurrent_max) break;
+    auto copy = planned(place);
+    if (copy.target == no_number || not_now.contains(copy.partition)) continue;
+    auto shares = [&](const copy_in_flight& c) {
+      if (load.full()) return true;
+      return (load.busy(copy.source) && (c.source == copy.source || c.target == copy.source))
+             || (load.busy(copy.target) && (c.source == copy.target || c.target == copy.target));
+    };
+    const copy_in_flight* least = nullptr;
+    for (const auto& c : in_flight_) {
+      if (!shares(c) || not_now.contains(c.partition) || restores_.contains(c.partition)) continue;
+      if (!least || worth_in_flight(c) < worth_in_flight(*least)) least = &c;
+    }
+    if (!least) continue;
+    double worth = worth_in_flight(*least);
+    if (!copy.restore && copy.worth <= worth * rules_.prefetch.preempt_factor) continue;
+    return surplus_copy{least->partition, least->target, false,
+                        "gives way to " + to_string(cluster_->partition(copy.partition).id)
+                            + ", which is worth more"};
+  }
+  return std::nullopt;
+}
+
+} // namespace harbinger
