@@ -54,6 +54,7 @@ BOOST_FIXTURE_TEST_CASE(a_braked_predictor_raises_one_alert, protection_stage) {
 BOOST_FIXTURE_TEST_CASE(placement_explains_every_node_without_promising_anything,
                         protection_stage) {
   score({{"n1", 0.9}}), score({{"n1", 0.9}});
+  advance(milliseconds(100), 2);
   auto text = show(names::prefetch_coordinator, "placement", {"1.0"});
   BOOST_REQUIRE(text.has_value());
   BOOST_TEST(text->find("in zone 30001") != std::string::npos);

@@ -27,10 +27,11 @@ struct bench {
   bool usual;         ///< measured when no names are given
   bool prints_itself; ///< its rows are not printed here
 };
-constexpr std::array<bench, 10> benches{{
+constexpr std::array<bench, 11> benches{{
     {"cost", bench_cost, true, false},
     {"failover", bench_failover, true, false},
     {"ingest", bench_ingest, true, false},
+    {"plan", bench_plan, true, false},
     {"prefetch", bench_prefetch, true, false},
     {"recovery", bench_recovery, true, false},
     {"scoring", bench_scoring, true, false},
@@ -108,7 +109,7 @@ int run_bench(int argc, char** argv) {
   auto kinds = predict::scorer_kinds();
   CLI::App app{"Measure each thing beside its opponent", "harbinger bench"};
   app.add_option("names", names,
-                 "cost, failover, ingest, prefetch, recovery, scoring, store, sync, training, "
+                 "cost, failover, ingest, plan, prefetch, recovery, scoring, store, sync, training, "
                  "histories; default: all but histories, which needs --data")
       ->check(CLI::IsMember(names_of(false)));
   app.add_option("--json", json_file, "write the rows to this file");

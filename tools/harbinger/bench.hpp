@@ -53,6 +53,9 @@ result<bench_rows> bench_cost(const bench_options& options);
 /// Samples a second through receive, decode, gate and features, against receive and msgpack::unpack
 /// alone.
 result<bench_rows> bench_ingest(const bench_options& options);
+/// Zones, plan and placement of 10,000 nodes and 1,000,000 partitions: milliseconds from cold and
+/// for one zone changed, memory, and how evenly copies lie, against other placements.
+result<bench_rows> bench_plan(const bench_options& options);
 /// Bytes a second of a partition's copy from store to store over loopback, against the slower of
 /// raw disk and raw socket; and what a throttled copy costs the writes beside it.
 result<bench_rows> bench_prefetch(const bench_options& options);
