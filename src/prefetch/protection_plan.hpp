@@ -77,7 +77,7 @@ struct surplus_copy {
 class protection_plan {
 public:
   /// Scales of scores are taken anew so often.
-  static constexpr seconds refresh_every{60};
+  static constexpr seconds refresh_every{5};
   /// Copies without a target that are tried again at each step.
   static constexpr size_t retries_each_step = 64;
   /// Copies nobody needs that are looked at, oldest first, to make room for one.
