@@ -65,6 +65,29 @@ BOOST_FIXTURE_TEST_CASE(placement_explains_every_node_without_promising_anything
               == errc::invalid_argument));
 }
 
+BOOST_FIXTURE_TEST_CASE(partitions_are_explained_and_other_settings_tried, protection_stage) {
+  score({{"n1", 0.9}}), score({{"n1", 0.9}});
+  advance(milliseconds(100), 2);
+  auto ask = [&](const std::string& topic, std::vector<std::string> words) {
+    return show(names::prefetch_coordinator, topic, std::move(words));
+  };
+  auto why = ask("explain", {"partition", "1.0"});
+  BOOST_REQUIRE(why.has_value());
+  BOOST_TEST(why->find("n1 (primary, in zone 30001") != std::string::npos, *why);
+  BOOST_TEST((ask("explain", {"partition", "9.9"}).error().code == errc::unknown_partition));
+  BOOST_TEST((ask("explain", {"partition"}).error().code == errc::invalid_argument));
+  auto other = ask("whatif", {"config", "prefetch.none_alive_target=1e-8"});
+  BOOST_REQUIRE(other.has_value());
+  BOOST_TEST(other->find("3 partitions would be planned otherwise") != std::string::npos, *other);
+  BOOST_TEST(ask("plan", {"--dry-run", "prefetch.none_alive_target=1e-8"})->find("otherwise")
+             != std::string::npos);
+  for (const auto& wrong : {"zones.enter_at=0.3", "prefetch.copies_max=many", "prefetch.nothing=1",
+                            "prefetch.copies_max"})
+    BOOST_TEST((ask("whatif", {"config", wrong}).error().code == errc::invalid_argument), wrong);
+  BOOST_TEST((ask("whatif", {"config"}).error().code == errc::invalid_argument));
+  BOOST_TEST((ask("plan", {"backwards"}).error().code == errc::invalid_argument));
+}
+
 // --- version_synchronizer ---
 
 BOOST_FIXTURE_TEST_CASE(replicas_are_listed_with_what_they_lack, protection_stage) {

@@ -1,5 +1,7 @@
 #include <boost/test/unit_test.hpp>
 
+#include <cmath>
+
 #include "tests/support/board_world.hpp"
 
 using namespace harbinger;
@@ -254,4 +256,130 @@ BOOST_AUTO_TEST_CASE(a_predictor_stuck_at_one_starts_no_more_copies_than_the_bud
     w.step();
   }
   BOOST_TEST(w.prefetchers.size() == 200u);
+}
+
+BOOST_AUTO_TEST_CASE(no_copy_begins_before_anybody_said_who_is_safe) {
+  board_world w;
+  w.restart_board();
+  w.board->restore({w.row(0).id, restore_method::pull});
+  w.set_state("n2", node_state::dead);
+  w.tell_replica(w.row(0).id, "n1", replica_role::primary, {}, replica_state::following, true);
+  for (int i = 0; i < 20; ++i) w.step();
+  BOOST_TEST(w.prefetchers.empty());
+  w.board->zones({});
+  w.step();
+  BOOST_TEST(w.prefetchers.size() == 1u);
+}
+
+namespace {
+
+node_report report_of(const std::string& node, uint64_t life, uint64_t used_bytes) {
+  node_report r;
+  r.node = node_id{node};
+  r.life = incarnation{life};
+  r.used_bytes = used_bytes;
+  return r;
+}
+
+std::string joined(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const auto& line : lines) text += line + "\n";
+  return text;
+}
+
+} // namespace
+
+BOOST_FIXTURE_TEST_CASE(reports_tell_sizes_changes_usage_and_nearness, board_world) {
+  step();
+  auto primary = report_of("n1", 1, 0);
+  replica_report r;
+  r.partition = row(0).id;
+  r.role = replica_role::primary;
+  r.size_bytes = 7777;
+  r.writes_per_s = 20;
+  r.batch_bytes = 50;
+  primary.replicas = {r};
+  board->report(primary, catalog);
+  auto full = report_of("n3", 1, 999 << 20);
+  full.rtt_ms = {{"n1", 5.0}, {"nobody", 1.0}, {"n2", std::nan("")}};
+  board->report(full, catalog);
+  step();
+  auto text = joined(board->explain(row(0).id)->lines);
+  BOOST_TEST(text.find("7777 bytes, and 1000 of them change") != std::string::npos, text);
+  auto nodes = joined(board->nodes_in_words(board->explain(row(0).id)->nodes));
+  BOOST_TEST(nodes.find("no room: 999.0 MiB of quota 900.0 MiB: n3.") != std::string::npos, nodes);
+  const auto& names = board->cluster().nodes();
+  BOOST_TEST(*board->cluster().rtt_ms(*names.find(node_id{"n3"}), *names.find(node_id{"n1"}))
+             == 5.0);
+  BOOST_TEST(
+      !board->cluster().rtt_ms(*names.find(node_id{"n3"}), *names.find(node_id{"n2"})).has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(reports_of_strangers_and_of_older_lives_change_nothing, board_world) {
+  step();
+  board->report(report_of("stranger", 1, 5), catalog);
+  board->report(report_of("n3", 2, 100 << 20), catalog);
+  board->report(report_of("n3", 1, 5), catalog);
+  auto n3 = *board->cluster().nodes().find(node_id{"n3"});
+  BOOST_TEST(board->cluster().load(n3).used_bytes == 100u << 20);
+  BOOST_TEST(!board->cluster().nodes().find(node_id{"stranger"}).has_value());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_partition_is_explained_with_what_it_needs_and_every_node, board_world) {
+  config.prefetch.concurrent_max = 1;
+  risk("n1", 0.9);
+  step();
+  auto waiting = board->explain(row(3).id);
+  BOOST_REQUIRE(waiting.has_value());
+  BOOST_TEST(waiting->nodes.size() == 6u);
+  auto text = joined(waiting->lines);
+  BOOST_TEST(text.find("n1 (primary, in zone 1 with P = 0.90)") != std::string::npos, text);
+  BOOST_TEST(text.find("It needs 1 more: n1 (primary) in zone 1") != std::string::npos, text);
+  BOOST_TEST(text.find("A copy shall go to n") != std::string::npos, text);
+  auto nodes = joined(board->nodes_in_words(waiting->nodes));
+  BOOST_TEST(nodes.find("4 of 6 nodes could take a copy now") != std::string::npos, nodes);
+  BOOST_TEST(nodes.find("Rejected, in zone 1: n1.") != std::string::npos, nodes);
+  BOOST_TEST(nodes.find("Rejected, already a replica of the partition: n2.") != std::string::npos);
+  BOOST_TEST((board->explain(make_partition_id(9, 9)).error().code == errc::unknown_partition));
+}
+
+BOOST_FIXTURE_TEST_CASE(other_settings_are_tried_on_a_copy_and_change_nothing, board_world) {
+  config.prefetch.concurrent_max = 1;
+  risk("n1", 0.9);
+  step(), step(); // the second one sees the row of the copy that the first began
+  auto before = board->plan().copies();
+  auto other = config;
+  other.prefetch.none_alive_target = 1e-8;
+  auto preview = board->preview(other, now);
+  BOOST_TEST(preview.now.copies == 3u);
+  BOOST_TEST(preview.then.copies == 7u); // a second one each, and of the one that is being made
+  BOOST_TEST(preview.changes.size() == 4u);
+  BOOST_TEST(preview.changes.at(0).before == "nothing");
+  BOOST_TEST(board->plan().copies().size() == before.size());
+  other = config;
+  other.placement.quota = 1e-6;
+  auto nowhere = board->preview(other, now);
+  BOOST_TEST(nowhere.then.without_target == 3u);
+  BOOST_TEST(nowhere.changes.at(0).after == "to nobody");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_copy_gives_way_to_one_that_is_worth_far_more, board_world) {
+  config.prefetch.concurrent_max = 1;
+  config.prefetch.preempt_factor = 2;
+  risk("n1", 0.5);
+  step();
+  BOOST_REQUIRE(prefetchers.size() == 1u);
+  auto first = prefetchers.begin()->first.partition;
+  // Another partition has nobody outside of the zones any more: it would be gone with them.
+  auto endangered = row(3);
+  BOOST_REQUIRE(first != endangered.id);
+  endangered.sync_set = {node_id{"n1"}};
+  endangered.replicas_wanted = 1;
+  put(endangered);
+  step(), step(), step();
+  BOOST_TEST(count("prefetch_evicted") == 1u);
+  BOOST_REQUIRE(prefetchers.size() == 1u);
+  BOOST_TEST(prefetchers.begin()->first.partition == endangered.id);
+  for (int i = 0; i < 50; ++i) step();
+  BOOST_TEST(count("prefetch_evicted") == 1u); // and it is not pushed out again
 }
