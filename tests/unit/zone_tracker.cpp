@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "zones/chance.hpp"
 #include "zones/joint_probability.hpp"
 #include "zones/zone_tracker.hpp"
 
@@ -119,7 +120,7 @@ BOOST_AUTO_TEST_CASE(neighbours_in_a_domain_are_exposed_others_are_not) {
 }
 
 BOOST_AUTO_TEST_CASE(a_domain_with_more_risk_than_chance_explains_becomes_one_zone) {
-  cluster c(40, 4);
+  cluster c(100, 4);
   for (auto n : {"n5", "n6", "n7"}) c.risk(n, 0.8);
   c.risk("n30", 0.7);
   c.round(), c.round();
@@ -219,7 +220,15 @@ BOOST_AUTO_TEST_CASE(joint_probability_keeps_each_members_own_risk) {
 }
 
 BOOST_AUTO_TEST_CASE(concentration_is_the_hypergeometric_tail) {
-  BOOST_TEST(concentration_tail(6, 2, 2, 2) == 1.0 / 15, boost::test_tools::tolerance(1e-9));
-  BOOST_TEST(concentration_tail(10, 3, 4, 0) == 1.0, boost::test_tools::tolerance(1e-9));
-  BOOST_TEST(concentration_tail(10, 3, 10, 3) == 1.0, boost::test_tools::tolerance(1e-9));
+  log_factorials logs;
+  auto close = boost::test_tools::tolerance(1e-9);
+  BOOST_TEST(concentration_tail({6, 2, 2, 2}, logs) == 1.0 / 15, close);
+  BOOST_TEST(concentration_tail({10, 3, 4, 0}, logs) == 1.0, close);
+  BOOST_TEST(concentration_tail({10, 3, 10, 3}, logs) == 1.0, close);
+  BOOST_TEST(concentration_tail({10, 3, 4, 4}, logs) == 0.0, close);
+  BOOST_TEST(concentration_tail({10, 3, 4, 1}, logs) == 1 - 20.0 / 120, close); // below the mean
+  BOOST_TEST(concentration_tail({10, 11, 4, 1}, logs) == 1.0);
+  BOOST_TEST(concentration_tail({10'000, 5'000, 5'000, 2}, logs) == 1.0, close);
+  BOOST_TEST(concentration_tail({10'000, 100, 40, 6}, logs) == 1.7e-6,
+             boost::test_tools::tolerance(0.5));
 }
