@@ -11,7 +11,7 @@ namespace harbinger {
 namespace {
 
 constexpr double nothing_left = 1e-17; ///< of a sum: smaller terms change it no more
-constexpr double rank_variance = 1.06;
+constexpr int slices = 64;             ///< of an integral, even
 constexpr size_t rank_row_max = 64;
 
 double log_choose(size_t n, size_t k, log_factorials& logs) {
@@ -29,8 +29,8 @@ double exactly(const concentration& s, size_t hits, log_factorials& logs) {
 /// P(X == x + 1) / P(X == x).
 double growth(const concentration& s, size_t x) {
   auto above = static_cast<double>(s.marked - x) * static_cast<double>(s.draws - x);
-  auto below = static_cast<double>(x + 1)
-               * static_cast<double>(s.population - s.marked + x + 1 - s.draws);
+  auto below =
+      static_cast<double>(x + 1) * static_cast<double>(s.population - s.marked + x + 1 - s.draws);
   return above / below;
 }
 
@@ -102,8 +102,16 @@ double correlation_tail(double correlation, size_t count, double a, double b) {
   auto n = static_cast<double>(count);
   double worth = std::min(n, n * (1 - ab) / (1 + ab));
   if (worth <= 4) return 1.0;
-  double z = std::atanh(std::min(correlation, 1 - 1e-7)) * std::sqrt((worth - 3) / rank_variance);
-  return std::erfc(z / std::sqrt(2.0)) / 2;
+  // Simpson's rule over x = 1 - width * (1 - u)^2, which is dense where the density is not flat.
+  double r = std::clamp(correlation, -1.0, 1.0), width = 1 - r, power = (worth - 4) / 2, sum = 0;
+  for (int i = 0; i <= slices; ++i) {
+    double v = 1.0 - static_cast<double>(i) / slices, x = 1 - width * v * v;
+    double weight = i == 0 || i == slices ? 1 : i % 2 == 1 ? 4 : 2;
+    sum += weight * std::pow(1 - x * x, power) * 2 * width * v;
+  }
+  double half = (worth - 2) / 2;
+  double whole = std::exp(std::lgamma(0.5) + std::lgamma(half) - std::lgamma(half + 0.5));
+  return std::clamp(sum / (3.0 * slices) / whole, 0.0, 1.0);
 }
 
 } // namespace harbinger

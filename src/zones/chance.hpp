@@ -42,9 +42,11 @@ void rank_row(const float* values, size_t count, float* out);
 double lag_one(const float* row, size_t count);
 
 /// P(a rank correlation of `correlation` or more) between two rows of `count` that have nothing to
-/// do with each other: Fisher's z with the variance 1.06 / (n - 3) of ranks (Fieller, Hartley,
-/// Pearson 1957), where n is what `count` neighbours in time are worth when each row goes on as it
-/// was: count * (1 - ab) / (1 + ab), a and b their autocorrelations at lag one (Bartlett 1935).
+/// do with each other: Student's t, of which the density of r is (1 - r^2)^((n - 4) / 2) (Pitman
+/// 1937 for permutations; Fisher's z with the variance of ranks is three times too sure at the
+/// probabilities that matter here). n is what `count` neighbours in time are worth when each row
+/// goes on as it was: count * (1 - ab) / (1 + ab), a and b their autocorrelations at lag one
+/// (Bartlett 1935), at most `count`; 1 when that is 4 or less.
 double correlation_tail(double correlation, size_t count, double a, double b);
 
 } // namespace harbinger

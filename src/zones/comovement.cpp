@@ -77,9 +77,10 @@ void comovement::end_round(const std::vector<node_number>& watched) {
     return both ? now_[n][g] - before_[n][g] : NAN;
   };
   std::vector<float> values;
+  auto step = static_cast<node_number>((now_.size() + median_of_max - 1) / median_of_max);
   for (size_t g = 0; g < metric_groups && !watched.empty(); ++g) {
     values.clear();
-    for (node_number n = 0; n < now_.size(); ++n)
+    for (node_number n = 0; n < now_.size(); n += step)
       if (float x = increment(n, g); std::isfinite(x)) values.push_back(x);
     median[g] = lower_median(values);
   }
@@ -124,9 +125,8 @@ comovement::link comovement::compare(const ranked& a, const ranked& b, double le
   }
   if (!best.enough) return best;
   auto g = static_cast<size_t>(best.what);
-  best.chance =
-      std::max(correlation_tail(best.correlation, rounds, a.raw_lag[g], b.raw_lag[g]),
-               correlation_tail(best.correlation, rounds, a.own_lag[g], b.own_lag[g]));
+  best.chance = std::max(correlation_tail(best.correlation, rounds, a.raw_lag[g], b.raw_lag[g]),
+                         correlation_tail(best.correlation, rounds, a.own_lag[g], b.own_lag[g]));
   return best;
 }
 

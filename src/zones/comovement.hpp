@@ -8,7 +8,7 @@
 /// rows is high: a movement of the whole fleet correlates only before the median is taken off, two
 /// quiet nodes under a moving median only after it. Increments, because two drifts always correlate
 /// (Yule 1926, Granger and Newbold 1974); ranks, because one common spike is no movement.
-/// Unrelated noise is kept out by Fisher's z (chance.hpp) with Bonferroni's correction for every
+/// Unrelated noise is kept out by Student's t (chance.hpp) with Bonferroni's correction for every
 /// pair and group that was looked at.
 
 #include <array>
@@ -22,10 +22,11 @@ namespace harbinger {
 
 class comovement {
 public:
-  static constexpr size_t rounds = 32;     ///< increments a judgement needs
-  static constexpr size_t moves_min = 16;  ///< of them not zero
-  static constexpr size_t trails_max = 512; ///< nodes followed
-  static constexpr size_t judged_max = 256; ///< nodes compared with each other
+  static constexpr size_t rounds = 32;          ///< increments a judgement needs
+  static constexpr size_t moves_min = 16;       ///< of them not zero
+  static constexpr size_t trails_max = 512;     ///< nodes followed
+  static constexpr size_t judged_max = 256;     ///< nodes compared with each other
+  static constexpr size_t median_of_max = 1024; ///< of more nodes every second, third ... is asked
   /// Two that are one zone already stay so while they correlate this much less.
   static constexpr double stays_below = 0.2;
 

@@ -115,15 +115,15 @@ std::vector<std::string> zone_tracker::exposed_in_words(const zone_group& group,
 
 result<std::vector<std::string>> zone_tracker::explain(zone_id id, const zone_settings& rules,
                                                        time_point now) const {
-  auto found = std::find_if(groups_.begin(), groups_.end(),
-                            [&](const zone_group& g) { return g.id == id; });
+  auto found =
+      std::find_if(groups_.begin(), groups_.end(), [&](const zone_group& g) { return g.id == id; });
   if (found == groups_.end())
     return fail(errc::not_found, "no zone " + std::to_string(id.value) + " stands now");
   const auto& z = map_.zones[static_cast<size_t>(found - groups_.begin())];
   auto age_ms = static_cast<int64_t>(std::floor(to_seconds(now - found->since))) * 1000;
   std::vector<std::string> lines{"Zone " + std::to_string(id.value) + " on " + z.domain + " stands "
-                                 + "for " + duration_text(age_ms) + " with "
-                                 + count_of(z.members.size(), "member", "members") + ": "
+                                 + "for " + (age_ms > 0 ? duration_text(age_ms) : "less than 1s")
+                                 + " with " + count_of(z.members.size(), "member", "members") + ": "
                                  + few_names(nodes_, found->members) + '.'};
   auto add = [&](std::vector<std::string> more) {
     lines.insert(lines.end(), more.begin(), more.end());
@@ -144,7 +144,8 @@ result<std::vector<std::string>> zone_tracker::explain(zone_id id, const zone_se
     lines.push_back("... and " + std::to_string(found->members.size() - members_told) + " more.");
   if (found->members.size() > 1)
     lines.push_back("At least one member fails with " + probability(z.probability) + ", all with "
-                    + probability(z.joint_probability) + ", of which " + with("%.2g", z.common_cause)
+                    + probability(z.joint_probability) + ", of which "
+                    + with("%.2g", z.common_cause)
                     + " is one common event: half of the smallest risk (beta-factor model).");
   add(exposed_in_words(*found, rules));
   if (map_.braked)

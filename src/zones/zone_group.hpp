@@ -22,9 +22,9 @@ enum class zone_cause : uint8_t {
 /// How sure it is that a domain is to blame.
 struct domain_evidence {
   concentration seen;
-  double chance = 1.0;   ///< of so many hits or more
-  size_t looked_at = 1;  ///< domains that could have been significant, all of which were looked at
-  bool proven = true; ///< false: it was one zone before and stays one, chance could explain it
+  double chance = 1.0;  ///< of so many hits or more
+  size_t looked_at = 1; ///< domains that could have been significant, all of which were looked at
+  bool proven = true;   ///< false: it was one zone before and stays one, chance could explain it
 };
 
 /// The pair of members that moved together most.
@@ -39,7 +39,7 @@ struct movement_evidence {
 struct zone_group {
   zone_id id;
   zone_cause cause = zone_cause::single;
-  domain_number domain; ///< of zone_cause::domain
+  domain_number domain;             ///< of zone_cause::domain
   std::vector<node_number> members; ///< by rank
   std::vector<node_number> exposed; ///< by rank
   domain_evidence concentrated;

@@ -57,8 +57,7 @@ void zone_grouping::take(const zone_nodes& nodes, domain_number d,
   made_.push_back(std::move(g));
 }
 
-void zone_grouping::take_standing(const zone_nodes& nodes,
-                                  const std::vector<zone_group>& standing,
+void zone_grouping::take_standing(const zone_nodes& nodes, const std::vector<zone_group>& standing,
                                   double concentration_p) {
   for (const auto& old : standing) {
     if (old.cause != zone_cause::domain) continue;

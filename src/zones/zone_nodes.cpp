@@ -57,8 +57,7 @@ node_number zone_nodes::find(const node_id& id, size_t place) const {
   return found && present(*found) ? *found : no_number;
 }
 
-std::vector<attribute_number>
-zone_nodes::attributes(const std::vector<std::string>& names) const {
+std::vector<attribute_number> zone_nodes::attributes(const std::vector<std::string>& names) const {
   std::vector<attribute_number> out;
   for (const auto& name : names)
     if (auto a = topology_.attribute(name); a && std::find(out.begin(), out.end(), *a) == out.end())

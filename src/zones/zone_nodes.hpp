@@ -21,7 +21,8 @@ struct domain_number {
 class zone_nodes {
 public:
   /// Takes the catalog's rows. A row that changed has another revision, state or capacity: no other
-  /// row is looked at. True: something is different; 10,000 unchanged rows cost under a millisecond.
+  /// row is looked at. True: something is different; 10,000 unchanged rows cost under a
+  /// millisecond.
   bool follow(const std::map<node_id, node_row>& rows);
 
   const topology& names() const { return topology_; }

@@ -23,11 +23,10 @@ std::string member_text(const node_risk& risk) {
 }
 
 bool same_groups(const std::vector<zone_group>& a, const std::vector<zone_group>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](const zone_group& x, const zone_group& y) {
-                      return x.id == y.id && x.cause == y.cause && x.domain == y.domain
-                             && x.members == y.members;
-                    });
+  return std::equal(
+      a.begin(), a.end(), b.begin(), b.end(), [](const zone_group& x, const zone_group& y) {
+        return x.id == y.id && x.cause == y.cause && x.domain == y.domain && x.members == y.members;
+      });
 }
 
 } // namespace
@@ -104,8 +103,8 @@ std::vector<node_number> zone_tracker::brake(const zone_settings& rules, zone_ma
   std::vector<candidate> at_risk;
   for (node_number n = 0; n < tracks_.size(); ++n)
     if (const auto& t = tracks_[n]; t.risky || t.planned)
-      at_risk.push_back({!t.planned, t.planned ? 0 : -riskiness(t.probability), !inside[n],
-                         nodes_.rank(n), n});
+      at_risk.push_back(
+          {!t.planned, t.planned ? 0 : -riskiness(t.probability), !inside[n], nodes_.rank(n), n});
   std::sort(at_risk.begin(), at_risk.end(),
             [](const candidate& a, const candidate& b) { return a.key() < b.key(); });
   auto alive = static_cast<double>(nodes_.living());
@@ -185,7 +184,7 @@ bool zone_tracker::expose_groups(std::vector<zone_group>& groups, const zone_set
   return false;
 }
 
-zone_outcome zone_tracker::settle(const zone_settings& rules, time_point now) {
+zone_outcome zone_tracker::settle(const zone_settings& rules, time_point now, bool anew) {
   zone_outcome out;
   out.settled = rounds_ >= rules.enter_rounds;
   zone_map next;
@@ -199,10 +198,12 @@ zone_outcome zone_tracker::settle(const zone_settings& rules, time_point now) {
   bool exposed_changed = expose_groups(groups, rules);
   for (size_t i = 0; i < groups.size(); ++i) {
     auto z = render(groups[i]);
-    if (same) z.members = std::move(map_.zones[i].members);
+    if (same)
+      z.members = std::move(map_.zones[i].members);
     else
       for (auto n : groups[i].members) z.members.push_back(nodes_.names()[n].id);
-    if (same && !exposed_changed) z.exposed = std::move(map_.zones[i].exposed);
+    if (same && !exposed_changed)
+      z.exposed = std::move(map_.zones[i].exposed);
     else
       for (auto n : groups[i].exposed) z.exposed.push_back(nodes_.names()[n].id);
     next.zones.push_back(std::move(z));
@@ -214,7 +215,7 @@ zone_outcome zone_tracker::settle(const zone_settings& rules, time_point now) {
   out.brake_ended = !next.braked && map_.braked;
   out.exposure_limited = !next.unexposed_domains.empty() && map_.unexposed_domains.empty();
   out.exposure_whole = next.unexposed_domains.empty() && !map_.unexposed_domains.empty();
-  out.changed = !same || exposed_changed || next.left_out != map_.left_out;
+  out.changed = anew || !same || exposed_changed || next.left_out != map_.left_out;
   next.generation = out.changed ? next_generation_++ : map_.generation;
   map_ = std::move(next);
   groups_ = std::move(groups);
@@ -239,7 +240,7 @@ zone_outcome zone_tracker::step(const std::vector<node_risk>& risks,
   follow_movement(news, rules);
   follow_plan();
   if (rounds_ < rules.enter_rounds) ++rounds_;
-  auto out = settle(rules, now);
+  auto out = settle(rules, now, false);
   out.refused = refused;
   return out;
 }
@@ -248,7 +249,7 @@ zone_outcome zone_tracker::refresh(const std::map<node_id, node_row>& nodes,
                                    const zone_settings& rules, time_point now) {
   follow_nodes(nodes);
   follow_plan();
-  return settle(rules, now);
+  return settle(rules, now, true);
 }
 
 } // namespace harbinger

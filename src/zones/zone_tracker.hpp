@@ -76,7 +76,8 @@ public:
   /// One scoring round. `nodes`: every node in the catalog.
   zone_outcome step(const std::vector<node_risk>& risks, const std::map<node_id, node_row>& nodes,
                     const zone_settings& rules, time_point now);
-  /// The same between two rounds: after plan(), or when nodes or rules are others.
+  /// The same between two rounds: after plan(), or when nodes or rules are others. Always counts as
+  /// a change of the map: how soon a planned event begins may be all that is different.
   zone_outcome refresh(const std::map<node_id, node_row>& nodes, const zone_settings& rules,
                        time_point now);
 
@@ -107,7 +108,7 @@ private:
   void follow_plan();
   void follow_movement(const std::vector<const node_risk*>& news, const zone_settings& rules);
   std::vector<node_number> brake(const zone_settings& rules, zone_map& next);
-  zone_outcome settle(const zone_settings& rules, time_point now);
+  zone_outcome settle(const zone_settings& rules, time_point now, bool anew);
   bool expose_groups(std::vector<zone_group>& groups, const zone_settings& rules);
   zone render(const zone_group& group) const;
   node_risk risk_of(node_number n) const;
@@ -122,8 +123,8 @@ private:
   uint64_t next_generation_;
   uint32_t rounds_ = 0; ///< up to enter_rounds
   zone_nodes nodes_;
-  std::vector<track> tracks_;                         ///< by node number
-  std::unordered_map<node_number, node_risk> heard_;  ///< the newest risk of those at risk
+  std::vector<track> tracks_;                        ///< by node number
+  std::unordered_map<node_number, node_risk> heard_; ///< the newest risk of those at risk
   std::vector<planned_event> planned_;
   std::unordered_map<node_number, size_t> planned_of_; ///< of nodes alive: place in planned_
   comovement movement_;
