@@ -29,7 +29,8 @@ constexpr topic topics[] = {
     {"copies", "copies [PARTITION]",
      "copies: how far they are, and what each gives if its primary dies now",
      names::recovery_coordinator, names::copy_receiver},
-    {"explain", "explain node NODE", "a node's risk in sentences: why, since when, what is similar",
+    {"explain", "explain node NODE|zone ZONE",
+     "in sentences: a node's risk, why, since when, what is similar; a zone, why it is one",
      names::failure_predictor, nullptr},
     {"drift", "drift", "whether the model still fits what it sees", names::failure_predictor,
      nullptr},
@@ -37,6 +38,10 @@ constexpr topic topics[] = {
     {"events", "events [SINCE-ID [LIMIT]]", "what happened, and why", names::event_publisher,
      names::event_publisher},
     {"history", "history", "what is kept of the nodes, and how much", names::history_keeper,
+     nullptr},
+    {"maintenance",
+     "maintenance start NODE --in TIME [--for TIME] [--reason TEXT] | end NODE | list",
+     "nodes that will be taken down: their partitions are copied before", names::zone_manager,
      nullptr},
     {"model", "model", "the model in use and how good it is", names::model_keeper, nullptr},
     {"nodes", "nodes", "nodes and their state", names::catalog_keeper, nullptr},
@@ -150,6 +155,9 @@ result<console_route> route_console(daemon_role role, const words_type& words) {
   if (first == "drill" && role == daemon_role::central) return route_drill(words);
   if (first == "rebuild" && role == daemon_role::central) return route_rebuild(words);
   if (first == "volume" && role == daemon_role::central) return route_volume(words);
+  bool of_zone = first == "explain" && words.size() > 1 && words[1] == "zone";
+  if (of_zone && role == daemon_role::central)
+    return console_route{names::zone_manager, show_request{first, rest_of(words, 1)}};
   for (const auto& t : topics) {
     const auto* actor = role == daemon_role::central ? t.central : t.node;
     if (first == t.name && actor)

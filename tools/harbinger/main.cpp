@@ -63,7 +63,8 @@ void add_listings(CLI::App& app, common_options& common, job& todo) {
                       "nodes that were lost, and what each phase of the recovery took");
   add_console_command(app, common, todo, "detector", "suspicion of every node");
   add_console_command(app, common, todo, "telemetry", "what came in and what was refused");
-  add_console_command(app, common, todo, "explain", "a node's risk in sentences", "node NODE");
+  add_console_command(app, common, todo, "explain", "a node's risk, or a zone, in sentences",
+                      "node NODE | zone ZONE");
   add_console_command(app, common, todo, "model",
                       "the model in use, and those before and beside it",
                       "list | show [V] | promote V | rollback | diff A B | retrain");
@@ -86,6 +87,43 @@ void add_listings(CLI::App& app, common_options& common, job& todo) {
       "PARTITION [accept-loss]");
   add_console_command(app, common, todo, "drill", "restore secondaries by hand, to measure it",
                       "pull|checkpoint_tail|full_rebuild PARTITION...");
+}
+
+void add_maintenance(CLI::App& app, common_options& common, job& todo) {
+  auto* command = app.add_subcommand(
+      "maintenance", "nodes that will be taken down: their partitions are copied before");
+  command->require_subcommand(1);
+  auto line = std::make_shared<words>();
+  auto verb = [&](const char* name, const char* what) {
+    auto* sub = command->add_subcommand(name, what);
+    sub->callback([&common, &todo, line, name] {
+      words all{"maintenance", name};
+      all.insert(all.end(), line->begin(), line->end());
+      todo = [&common, all] { return ask_and_print(common.state_dir, all, common.json); };
+    });
+    return sub;
+  };
+  auto node = [line](CLI::App* sub) {
+    sub->add_option_function<std::string>(
+           "node", [line](const std::string& name) { line->insert(line->begin(), name); }, "NODE")
+        ->required();
+  };
+  auto pass_on = [line](CLI::App* sub, std::string option, const char* what) {
+    return sub->add_option_function<std::string>(
+        option,
+        [line, option](const std::string& value) {
+          line->push_back(option);
+          line->push_back(value);
+        },
+        what);
+  };
+  auto* start = verb("start", "plan it, or change what is planned");
+  node(start);
+  pass_on(start, "--in", "until it begins: 90s, 30m, 2h, 1d")->required();
+  pass_on(start, "--for", "how long it takes; without: until maintenance end");
+  pass_on(start, "--reason", "one line for those who ask why");
+  node(verb("end", "it is over, or will not be"));
+  verb("list", "what is planned and under way");
 }
 
 void add_events(CLI::App& app, common_options& common, job& todo) {
@@ -256,6 +294,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_flag("--json", common.json, "print JSON instead of tables");
   app.fallthrough();
+  add_maintenance(app, common, todo);
   add_listings(app, common, todo);
   add_events(app, common, todo);
   add_client(app, common, todo);
