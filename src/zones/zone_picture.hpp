@@ -8,9 +8,9 @@
 namespace harbinger {
 
 struct node_standing {
-  uint32_t zone = no_number;       ///< place in the map's zones; no_number: a member of none
-  double risk = 0.0;               ///< its own probability, for members
-  double own = 0.0;                ///< what is left of it once the zone's common cause is taken out
+  uint32_t zone = no_number; ///< place in the map's zones; no_number: a member of none
+  double risk = 0.0;         ///< its own probability, for members
+  double own = 0.0; ///< what is left of it once the zone's common cause is taken out
   uint32_t exposed_by = no_number; ///< place in the map's zones
   bool left_out = false;           ///< at risk, but the brake left it out
   /// In no zone and exposed by none; whether it is up is another question.
