@@ -11,6 +11,7 @@ namespace harbinger {
 namespace {
 
 constexpr size_t members_told = 50;
+constexpr size_t left_told = 12;
 
 std::string with(const char* format, double number) {
   char text[32];
@@ -156,7 +157,7 @@ result<std::vector<std::string>> zone_tracker::explain(zone_id id, const zone_se
 std::string zone_tracker::left_in_words() const {
   std::vector<std::string> names;
   for (const auto& id : map_.left_out) {
-    if (names.size() == members_told) break;
+    if (names.size() == left_told) break;
     names.push_back(id.value);
   }
   auto text = count_of(left_.nodes, "node", "nodes") + " at risk (" + percent(left_.share)

@@ -5,6 +5,8 @@
 namespace harbinger {
 namespace {
 
+constexpr double rounding = 1e-9; ///< probabilities that differ by less are the same
+
 void sort_by_rank(const zone_nodes& nodes, std::vector<node_number>& list) {
   std::sort(list.begin(), list.end(),
             [&](node_number a, node_number b) { return nodes.rank(a) < nodes.rank(b); });
@@ -76,8 +78,10 @@ void zone_grouping::take_surprising(const zone_nodes& nodes, double concentratio
     for (const auto& [d, members] : lists_) {
       auto evidence = judge(nodes, d, members.size(), marked_, looked_at_);
       if (evidence.chance * static_cast<double>(looked_at_) >= concentration_p) continue;
-      bool better = best.attribute == no_number || evidence.chance < why.chance
-                    || (evidence.chance == why.chance && nodes.name(d) < nodes.name(best));
+      bool less = evidence.chance < why.chance * (1 - rounding);
+      bool same = !less && evidence.chance <= why.chance * (1 + rounding);
+      bool better =
+          best.attribute == no_number || less || (same && nodes.name(d) < nodes.name(best));
       if (better) best = d, why = evidence;
     }
     if (best.attribute == no_number) return;
@@ -92,11 +96,10 @@ std::vector<node_number> zone_grouping::left(const std::vector<node_number>& of)
   return out;
 }
 
-std::vector<zone_group> zone_grouping::group(const zone_nodes& nodes,
-                                             const std::vector<node_number>& risky,
-                                             const std::vector<node_number>& planned,
+std::vector<zone_group> zone_grouping::group(const zone_nodes& nodes, const nodes_at_risk& found,
                                              const std::vector<zone_group>& standing,
                                              const zone_settings& rules, comovement& movement) {
+  const auto& risky = found.risky;
   taken_.assign(nodes.size(), false);
   lists_.clear();
   made_.clear();
@@ -126,7 +129,9 @@ std::vector<zone_group> zone_grouping::group(const zone_nodes& nodes,
     made_.push_back(std::move(g));
   };
   for (auto n : left(risky)) alone(n, zone_cause::single);
-  for (auto n : planned) alone(n, zone_cause::planned);
+  for (auto n : found.planned) alone(n, zone_cause::planned);
+  for (auto& g : made_) std::erase_if(g.members, [&](node_number n) { return !found.taken[n]; });
+  std::erase_if(made_, [](const zone_group& g) { return g.members.empty(); });
   return std::move(made_);
 }
 

@@ -10,9 +10,18 @@
 
 namespace harbinger {
 
-/// Rules, in order; a node is in one zone, members are sorted by rank:
+/// What the brake makes of a round.
+struct nodes_at_risk {
+  std::vector<node_number> risky;   ///< riskiest first, taken or not
+  std::vector<node_number> planned; ///< taken
+  std::vector<bool> taken;          ///< by node number: may be in a zone
+};
+
+/// Rules, in order; a node is in one zone, members are sorted by rank. All nodes at risk are looked
+/// at, also those that the brake leaves out: its choice must not look like a cause. At the end
+/// those leave their zones.
 /// * A planned node is a zone of its own and proves nothing about others.
-/// * A domain that is a zone stays one while it has two members or more, the oldest first.
+/// * A domain that is a zone stays one while two or more of it are at risk, the oldest first.
 /// * Any other domain with two or more becomes one when so many of those left there are less likely
 ///   than `concentration_p` by chance (hypergeometric tail), times the number of domains looked at:
 ///   Bonferroni's correction over all domains of all `zones.domains` that could have been
@@ -23,9 +32,8 @@ namespace harbinger {
 /// * What is left then becomes one zone a node.
 class zone_grouping {
 public:
-  /// `risky`: riskiest first. `standing`: the zones of the round before, by id.
-  std::vector<zone_group> group(const zone_nodes& nodes, const std::vector<node_number>& risky,
-                                const std::vector<node_number>& planned,
+  /// `standing`: the zones of the round before, by id.
+  std::vector<zone_group> group(const zone_nodes& nodes, const nodes_at_risk& found,
                                 const std::vector<zone_group>& standing, const zone_settings& rules,
                                 comovement& movement);
 

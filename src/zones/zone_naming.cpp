@@ -41,7 +41,8 @@ uint32_t most(const std::map<uint32_t, size_t>& overlaps) {
 
 bool same_domain(const zone_group& a, const zone_group& b) {
   if (a.cause != b.cause) return false;
-  return a.cause == zone_cause::domain ? a.domain == b.domain : a.members == b.members;
+  if (a.cause == zone_cause::domain) return a.domain == b.domain;
+  return a.cause == zone_cause::comovement || a.members == b.members;
 }
 
 /// By place in a list of groups, which are sorted by id.
@@ -94,9 +95,11 @@ void name_groups(const zone_nodes& nodes, const std::vector<zone_group>& before,
     for (const auto& [old, common] : overlaps(now[place], old_place_of))
       pairs.push_back({common, same_domain(before[old], now[place]), old, place});
   std::sort(pairs.begin(), pairs.end(), [&](const pair& a, const pair& b) {
-    auto size_a = now[a.new_place].members.size(), size_b = now[b.new_place].members.size();
-    return std::tie(b.common, b.same, a.old_place, size_b, a.new_place)
-           < std::tie(a.common, a.same, b.old_place, size_a, b.new_place);
+    const auto &to_a = now[a.new_place].members, &to_b = now[b.new_place].members;
+    auto size_a = to_a.size(), size_b = to_b.size();
+    auto first_a = nodes.rank(to_a.front()), first_b = nodes.rank(to_b.front());
+    return std::tie(b.common, b.same, a.old_place, size_b, first_a)
+           < std::tie(a.common, a.same, b.old_place, size_a, first_b);
   });
   std::vector<bool> given(before.size(), false);
   auto give = [&](uint32_t old, zone_group& g) {

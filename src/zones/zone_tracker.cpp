@@ -39,6 +39,7 @@ zone_tracker::zone_tracker(harbinger::term term, uint64_t first_zone, uint64_t f
 void zone_tracker::follow_nodes(const std::map<node_id, node_row>& nodes) {
   if (!nodes_.follow(nodes)) return;
   tracks_.resize(nodes_.size());
+  inside_.resize(nodes_.size(), false);
   for (node_number n = 0; n < tracks_.size(); ++n)
     if (!nodes_.alive(n)) tracks_[n] = {};
   std::erase_if(heard_, [&](const auto& entry) { return !nodes_.alive(entry.first); });
@@ -55,7 +56,8 @@ void zone_tracker::follow_risk(const node_risk& risk, node_number n, const zone_
   }
   double doubt = std::isfinite(risk.uncertainty) ? std::max(0.0, risk.uncertainty) : 1.0;
   bool healthy = risk.probability < rules.leave_at && risk.probability + doubt < rules.enter_at;
-  if (t.risky && healthy && to_seconds(now - t.since) >= rules.minimum_stay_s) t.risky = false;
+  bool stayed = !inside_[n] || to_seconds(now - t.since) >= rules.minimum_stay_s;
+  if (t.risky && healthy && stayed) t.risky = false;
   if (t.risky)
     heard_[n] = risk;
   else
@@ -88,7 +90,7 @@ void zone_tracker::follow_movement(const std::vector<const node_risk*>& news,
   movement_.end_round(watched);
 }
 
-std::vector<node_number> zone_tracker::brake(const zone_settings& rules, zone_map& next) {
+nodes_at_risk zone_tracker::brake(const zone_settings& rules, zone_map& next) {
   struct candidate {
     bool predicted;
     int safety; ///< less: riskier
@@ -97,25 +99,27 @@ std::vector<node_number> zone_tracker::brake(const zone_settings& rules, zone_ma
     node_number node;
     auto key() const { return std::tie(predicted, safety, new_here, rank); }
   };
-  std::vector<bool> inside(nodes_.size(), false);
-  for (const auto& g : groups_)
-    for (auto n : g.members) inside[n] = true;
   std::vector<candidate> at_risk;
   for (node_number n = 0; n < tracks_.size(); ++n)
     if (const auto& t = tracks_[n]; t.risky || t.planned)
       at_risk.push_back(
-          {!t.planned, t.planned ? 0 : -riskiness(t.probability), !inside[n], nodes_.rank(n), n});
+          {!t.planned, t.planned ? 0 : -riskiness(t.probability), !inside_[n], nodes_.rank(n), n});
   std::sort(at_risk.begin(), at_risk.end(),
             [](const candidate& a, const candidate& b) { return a.key() < b.key(); });
   auto alive = static_cast<double>(nodes_.living());
   auto limit = std::max<size_t>(1, static_cast<size_t>(std::floor(rules.share_max * alive + 1e-9)));
   double all = nodes_.living_capacity(), capacity = 0, left_capacity = 0;
-  std::vector<node_number> taken;
+  nodes_at_risk out;
+  out.taken.assign(nodes_.size(), false);
+  size_t taken = 0;
   for (const auto& c : at_risk) {
     auto own = static_cast<double>(nodes_.names()[c.node].capacity_bytes);
     bool fits = capacity + own <= rules.capacity_share_max * all * (1 + 1e-9);
-    if (taken.empty() || (taken.size() < limit && fits)) {
-      taken.push_back(c.node);
+    if (c.predicted) out.risky.push_back(c.node);
+    if (taken == 0 || (taken < limit && fits)) {
+      ++taken;
+      out.taken[c.node] = true;
+      if (!c.predicted) out.planned.push_back(c.node);
       capacity += own;
     } else {
       next.left_out.push_back(nodes_.names()[c.node].id);
@@ -127,7 +131,7 @@ std::vector<node_number> zone_tracker::brake(const zone_settings& rules, zone_ma
   left_ = {next.left_out.size(),
            alive > 0 ? static_cast<double>(next.left_out.size()) / alive : 0.0,
            all > 0 ? left_capacity / all : 0.0};
-  return taken;
+  return out;
 }
 
 node_risk zone_tracker::risk_of(node_number n) const {
@@ -189,10 +193,7 @@ zone_outcome zone_tracker::settle(const zone_settings& rules, time_point now, bo
   out.settled = rounds_ >= rules.enter_rounds;
   zone_map next;
   next.term = term_;
-  auto taken = brake(rules, next);
-  std::vector<node_number> risky, planned;
-  for (auto n : taken) (tracks_[n].planned ? planned : risky).push_back(n);
-  auto groups = grouping_.group(nodes_, risky, planned, groups_, rules, movement_);
+  auto groups = grouping_.group(nodes_, brake(rules, next), groups_, rules, movement_);
   name_groups(nodes_, groups_, groups, next_zone_, now);
   bool same = same_groups(groups, groups_);
   bool exposed_changed = expose_groups(groups, rules);
@@ -219,6 +220,9 @@ zone_outcome zone_tracker::settle(const zone_settings& rules, time_point now, bo
   next.generation = out.changed ? next_generation_++ : map_.generation;
   map_ = std::move(next);
   groups_ = std::move(groups);
+  inside_.assign(nodes_.size(), false);
+  for (const auto& g : groups_)
+    for (auto n : g.members) inside_[n] = true;
   return out;
 }
 

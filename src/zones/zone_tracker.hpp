@@ -48,9 +48,9 @@ struct held_back {
 /// Rules, in order:
 /// * A node becomes risky after `enter_rounds` consecutive rounds with probability >= enter_at. It
 /// stops being risky when it
-///   has been so for `minimum_stay_s`, probability < leave_at, and probability + uncertainty <
-///   enter_at: input that is stale or missing widens the uncertainty, so silence never takes a node
-///   out.
+///   has been so for `minimum_stay_s` (at once when it is in no zone), probability < leave_at, and
+///   probability + uncertainty < enter_at: input that is stale or missing widens the uncertainty,
+///   so silence never takes a node out.
 /// * A planned event is certain risk (P = 1) from the moment it is known until it is over.
 /// * Dead nodes are nobody's prediction any more: they leave at once, recovery has them. Suspect
 /// ones stay.
@@ -107,7 +107,7 @@ private:
                    time_point now);
   void follow_plan();
   void follow_movement(const std::vector<const node_risk*>& news, const zone_settings& rules);
-  std::vector<node_number> brake(const zone_settings& rules, zone_map& next);
+  nodes_at_risk brake(const zone_settings& rules, zone_map& next);
   zone_outcome settle(const zone_settings& rules, time_point now, bool anew);
   bool expose_groups(std::vector<zone_group>& groups, const zone_settings& rules);
   zone render(const zone_group& group) const;
@@ -123,6 +123,7 @@ private:
   uint64_t next_generation_;
   uint32_t rounds_ = 0; ///< up to enter_rounds
   zone_nodes nodes_;
+  std::vector<bool> inside_;                         ///< by node number: a member of one of groups_
   std::vector<track> tracks_;                        ///< by node number
   std::unordered_map<node_number, node_risk> heard_; ///< the newest risk of those at risk
   std::vector<planned_event> planned_;

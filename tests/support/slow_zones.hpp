@@ -99,6 +99,11 @@ private:
         std::count_if(a.begin(), a.end(), [&](const auto& n) { return b.contains(n); }));
   }
 
+  bool in_a_zone(const std::string& n) const {
+    return std::any_of(groups_.begin(), groups_.end(),
+                       [&](const group& g) { return g.members.contains(n); });
+  }
+
   void hear(const std::vector<node_risk>& risks, time_point now) {
     for (auto i = tracks_.begin(); i != tracks_.end();)
       i = alive(i->first) ? std::next(i) : tracks_.erase(i);
@@ -113,7 +118,7 @@ private:
       if (!t.risky && t.above >= rules_->enter_rounds) t.risky = true, t.since = now;
       double doubt = std::isfinite(r.uncertainty) ? std::max(0.0, r.uncertainty) : 1;
       if (t.risky && r.probability < rules_->leave_at && r.probability + doubt < rules_->enter_at
-          && to_seconds(now - t.since) >= rules_->minimum_stay_s)
+          && (!in_a_zone(r.node.value) || to_seconds(now - t.since) >= rules_->minimum_stay_s))
         t.risky = false;
     }
     for (auto& [n, t] : tracks_) {
@@ -129,10 +134,8 @@ private:
       bool planned = planned_.contains(n);
       auto t = tracks_.find(n);
       if (!planned && (t == tracks_.end() || !t->second.risky)) continue;
-      bool inside = std::any_of(groups_.begin(), groups_.end(),
-                                [&](const group& g) { return g.members.contains(n); });
-      order.emplace_back(!planned, planned ? 0 : -std::lround(t->second.probability * 20), !inside,
-                         n);
+      order.emplace_back(!planned, planned ? 0 : -std::lround(t->second.probability * 20),
+                         !in_a_zone(n), n);
     }
     std::sort(order.begin(), order.end());
     double all = 0, capacity = 0;
@@ -169,8 +172,8 @@ private:
     std::vector<group> out;
     std::vector<std::string> left;
     names everything;
-    for (const auto& n : taken)
-      if (!planned_.contains(n)) left.push_back(n);
+    for (const auto& [n, t] : tracks_) // whom the brake leaves out counts as a sign
+      if (t.risky && !planned_.contains(n)) left.push_back(n);
     for (const auto& n : living())
       for (const auto& d : domains_of(n)) everything.insert(d);
     size_t population = living().size(), looked_at = 0;
@@ -215,6 +218,10 @@ private:
     for (const auto& n : left) out.push_back({0, "single", "node=" + n, {n}, {}});
     for (const auto& n : taken)
       if (planned_.contains(n)) out.push_back({0, "planned", "node=" + n, {n}, {}});
+    for (auto& g : out)
+      std::erase_if(g.members,
+                    [&](const auto& n) { return std::count(taken.begin(), taken.end(), n) == 0; });
+    std::erase_if(out, [](const group& g) { return g.members.empty(); });
     return out;
   }
 
@@ -350,7 +357,8 @@ private:
           auto shared = common(g.members, old.members);
           if (g.id != 0 || given.contains(old.id) || shared == 0) continue;
           bool same = g.cause == old.cause
-                      && (g.cause == "domain" ? g.domain == old.domain : g.members == old.members);
+                      && (g.cause == "domain" || g.cause == "together" ? g.domain == old.domain
+                                                                       : g.members == old.members);
           key k{1000 - shared, !same, old.id, 1000 - g.members.size(), *g.members.begin()};
           if (!best_key || k < *best_key) best_key = k, best = &g;
         }

@@ -303,6 +303,14 @@ BOOST_AUTO_TEST_CASE(the_brake_counts_capacity_and_smaller_nodes_may_still_fit) 
              != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(what_the_brake_chooses_does_not_look_like_a_cause) {
+  cluster c(100, 10);
+  c.rules.share_max = 0.1;
+  for (auto& [name, r] : c.risks) r.probability = 1.0;
+  c.rounds(2); // n1, n10 to n17 and n100 by their names: most of one rack
+  BOOST_TEST(c.domains().find("rack") == std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(a_domain_too_wide_to_expose_exposes_nobody_and_that_is_said_once) {
   cluster c(12, 3);
   c.rules.domains = {"rack", "power"};
