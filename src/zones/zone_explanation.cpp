@@ -136,10 +136,13 @@ result<std::vector<std::string>> zone_tracker::explain(zone_id id, const zone_se
   add(why_in_words(*found, rules));
   for (size_t i = 0; i < std::min(found->members.size(), members_told); ++i) {
     auto risk = risk_of(found->members[i]);
-    lines.push_back(risk.node.value + " is likely to fail, P = " + with("%.2f", risk.probability)
-                    + " ± " + with("%.2f", risk.uncertainty) + " by "
-                    + (risk.model.empty() ? "an unnamed model" : risk.model) + reasons_of(risk)
-                    + '.');
+    if (found->cause == zone_cause::planned)
+      lines.push_back(risk.node.value + ": " + risk.reasons.front().text + '.');
+    else
+      lines.push_back(risk.node.value + " is likely to fail, P = " + with("%.2f", risk.probability)
+                      + " ± " + with("%.2f", risk.uncertainty) + " by "
+                      + (risk.model.empty() ? "an unnamed model" : risk.model) + reasons_of(risk)
+                      + '.');
   }
   if (found->members.size() > members_told)
     lines.push_back("... and " + std::to_string(found->members.size() - members_told) + " more.");

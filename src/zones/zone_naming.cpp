@@ -54,6 +54,7 @@ uint32_t place_of_id(const std::vector<zone_group>& groups, zone_id id) {
 }
 
 std::string likely(const zone& z) {
+  if (z.within_s > 0) return " planned to be taken down";
   char text[48];
   std::snprintf(text, sizeof text, " likely to fail, P = %.2f", z.probability);
   return text;

@@ -294,8 +294,8 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_flag("--json", common.json, "print JSON instead of tables");
   app.fallthrough();
-  add_maintenance(app, common, todo);
   add_listings(app, common, todo);
+  add_maintenance(app, common, todo);
   add_events(app, common, todo);
   add_client(app, common, todo);
   auto* console = app.add_subcommand(
