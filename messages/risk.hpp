@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cmath>
+
 #include "messages/common.hpp"
 
 namespace harbinger {
@@ -19,6 +21,16 @@ void describe(V& v, risk_reason& m) {
   v("weight", m.weight);
 }
 
+/// What the metrics of a node are about, roughly.
+enum class metric_group : uint8_t { cpu, memory, io, network, errors };
+inline constexpr size_t metric_groups = 5;
+constexpr auto enum_names(metric_group) {
+  return std::array{"processor", "memory", "storage", "network", "errors"};
+}
+/// How far each group is from the node's own past, in deviations of it; NaN: not known.
+using group_deviations = std::array<float, metric_groups>;
+inline constexpr group_deviations no_deviations{NAN, NAN, NAN, NAN, NAN};
+
 /// P(node fails within the horizon). Local and, as part of events, on the wire.
 struct node_risk {
   node_id node;
@@ -29,6 +41,7 @@ struct node_risk {
   double input_age_s = 0.0; ///< age of the newest sample that went in; infinite when none ever came
   std::string model;        ///< version of the model, or "heuristic"
   std::vector<risk_reason> reasons; ///< heaviest first, at most 5
+  group_deviations deviations = no_deviations; ///< local only: whose telemetry moves together?
 };
 template <class V>
 void describe(V& v, node_risk& m) {

@@ -37,6 +37,10 @@ constexpr topic topics[] = {
      names::event_publisher},
     {"history", "history", "what is kept of the nodes, and how much", names::history_keeper,
      nullptr},
+    {"maintenance",
+     "maintenance start NODE --in TIME [--for TIME] [--reason TEXT] | end NODE | list",
+     "nodes that will be taken down: their partitions are copied before", names::zone_manager,
+     nullptr},
     {"model", "model", "the model in use and how good it is", names::model_keeper, nullptr},
     {"nodes", "nodes", "nodes and their state", names::catalog_keeper, nullptr},
     {"outages", "outages", "nodes that were lost, and what each phase of the recovery took",
@@ -136,8 +140,9 @@ result<console_route> route_explain(const words_type& w) {
   auto what = w.size() > 1 ? w[1] : std::string{};
   auto ask = show_request{"explain", rest_of(w, 1)};
   if (what == "node") return console_route{names::failure_predictor, std::move(ask)};
+  if (what == "zone") return console_route{names::zone_manager, std::move(ask)};
   if (what == "partition") return console_route{names::prefetch_coordinator, std::move(ask)};
-  return usage("explain node NODE | partition PARTITION");
+  return usage("explain node NODE | zone ZONE | partition PARTITION");
 }
 
 result<console_route> route_whatif(const words_type& w) {
@@ -197,6 +202,7 @@ std::vector<console_command> console_commands(daemon_role role) {
                    "serve a partition again whose sync set is gone, from a copy and mass storage"});
     all.push_back(
         {"explain node NODE", "a node's risk in sentences: why, since when, what is similar"});
+    all.push_back({"explain zone ZONE", "why these nodes are one zone, and whom it exposes"});
     all.push_back({"explain partition PARTITION",
                    "who holds it, what it needs and why, and what each node is as a target"});
     all.push_back({"whatif config KEY=VALUE...", "what other settings would change of the plan"});

@@ -166,9 +166,10 @@ const std::vector<node_risk>& predictor::score(time_point now) {
     while (row < table_.nodes.size() && table_.nodes[row] < id) ++row;
     bool known = row < table_.nodes.size() && table_.nodes[row] == id;
     risks_.push_back(risk_of(id, state, known ? std::optional(row) : std::nullopt));
-    const auto& risk = risks_.back();
-    if (watch_ && known && risk.input_age_s <= options_.scales.stale_after_s)
-      watch_->scored(id, table_.row(row), risk.probability, to_millis(now));
+    auto& risk = risks_.back();
+    bool fresh = known && risk.input_age_s <= options_.scales.stale_after_s;
+    if (fresh) risk.deviations = movement_.read(table_.row(row));
+    if (watch_ && fresh) watch_->scored(id, table_.row(row), risk.probability, to_millis(now));
     if (known && risk.probability >= options_.explain_at)
       to_explain.push_back({risk.probability, {risks_.size() - 1, row}});
     state.history.push_back({now, risk.probability});

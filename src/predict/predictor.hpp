@@ -15,6 +15,7 @@
 #include "predict/cases.hpp"
 #include "predict/model.hpp"
 #include "predict/model_watch.hpp"
+#include "predict/movement.hpp"
 
 namespace harbinger::predict {
 
@@ -100,6 +101,7 @@ private:
   std::optional<model> model_;
   std::unique_ptr<model_watch> watch_;
   std::optional<case_base> cases_;
+  movement_reader movement_{*service_schema()};
   std::map<node_id, followed_node> nodes_;
   feature_table table_;
   std::vector<prediction> predictions_; ///< rows of table_, each at all horizons of the model

@@ -22,24 +22,4 @@ joint_risk joint_probability(const std::vector<double>& risks, double share) {
   return {1.0 - (1.0 - common) * none, common + (1.0 - common) * all, common};
 }
 
-namespace {
-
-double log_choose(unsigned n, unsigned k) {
-  return std::lgamma(n + 1.0) - std::lgamma(k + 1.0) - std::lgamma(n - k + 1.0);
-}
-
-} // namespace
-
-double concentration_tail(unsigned population, unsigned marked, unsigned draws, unsigned hits) {
-  if (marked > population || draws > population) return 1.0;
-  double tail = 0.0;
-  for (unsigned x = hits; x <= std::min(marked, draws); ++x) {
-    if (draws - x > population - marked)
-      continue; // not enough unmarked nodes for the rest of the draw
-    tail += std::exp(log_choose(marked, x) + log_choose(population - marked, draws - x)
-                     - log_choose(population, draws));
-  }
-  return std::min(tail, 1.0);
-}
-
 } // namespace harbinger

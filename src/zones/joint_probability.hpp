@@ -26,9 +26,4 @@ joint_risk joint_probability(const std::vector<double>& risks, double share = co
 /// What is left of a member's risk once the common event is taken out (q_i above); 0..1.
 double own_risk(double risk, double common);
 
-/// P(X >= hits) when `draws` nodes are drawn without return from `population`, of which `marked`
-/// are marked (hypergeometric tail): how surprising it is that `hits` of the `marked` risky nodes
-/// sit in one domain of `draws` nodes.
-double concentration_tail(unsigned population, unsigned marked, unsigned draws, unsigned hits);
-
 } // namespace harbinger

@@ -22,7 +22,7 @@ zone_picture::zone_picture(const zone_map& zones, const topology& nodes)
     : standings_(nodes.size()) {
   for (const auto& z : zones.zones) {
     auto place = static_cast<uint32_t>(zones_.size());
-    entry e{z.id, in_steps(z.common_cause), 0.0, {}};
+    entry e{z.id, in_steps(z.common_cause), z.within_s, {}};
     for (size_t i = 0; i < z.members.size(); ++i) {
       auto n = nodes.find(z.members[i]);
       if (!n || standings_[*n].zone != no_number) continue;

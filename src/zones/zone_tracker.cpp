@@ -10,32 +10,24 @@ namespace harbinger {
 
 namespace {
 
-std::string two_digits(double x) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f", x);
-  return text;
-}
-
-std::string names_of(const std::vector<node_id>& nodes) {
-  std::string text;
-  for (const auto& id : nodes) text += (text.empty() ? "" : ", ") + id.value;
-  return text;
-}
-
-bool alive(const std::map<node_id, node_row>& nodes, const node_id& id) {
-  auto found = nodes.find(id);
-  return found != nodes.end() && found->second.state != node_state::dead;
-}
-
 /// Risk in steps of 0.05, so that the brake does not swap members over noise.
 int riskiness(double probability) { return static_cast<int>(std::lround(probability * 20.0)); }
 
-struct domain {
-  double surprise = 1.0;
-  std::string name;
-  std::vector<node_id> members;
-  bool kept = false; ///< was a zone in the round before
-};
+bool is_probability(double p) { return std::isfinite(p) && p >= 0.0 && p <= 1.0; }
+
+std::string member_text(const node_risk& risk) {
+  char text[64];
+  std::snprintf(text, sizeof text, ": P = %.2f ± %.2f by ", risk.probability, risk.uncertainty);
+  auto out = risk.node.value + text + (risk.model.empty() ? "an unnamed model" : risk.model);
+  return risk.reasons.empty() ? out : out + "; " + risk.reasons.front().text;
+}
+
+bool same_groups(const std::vector<zone_group>& a, const std::vector<zone_group>& b) {
+  return std::equal(
+      a.begin(), a.end(), b.begin(), b.end(), [](const zone_group& x, const zone_group& y) {
+        return x.id == y.id && x.cause == y.cause && x.domain == y.domain && x.members == y.members;
+      });
+}
 
 } // namespace
 
@@ -44,214 +36,224 @@ zone_tracker::zone_tracker(harbinger::term term, uint64_t first_zone, uint64_t f
   map_.term = term;
 }
 
-void zone_tracker::follow(const std::vector<node_risk>& risks,
-                          const std::map<node_id, node_row>& nodes, const zone_settings& rules,
-                          time_point now, zone_outcome& out) {
-  std::erase_if(tracks_, [&](const auto& entry) { return !alive(nodes, entry.first); });
-  std::set<node_id> seen;
-  for (const auto& risk : risks) {
-    bool number =
-        std::isfinite(risk.probability) && risk.probability >= 0.0 && risk.probability <= 1.0;
-    if (!number || !nodes.contains(risk.node) || !seen.insert(risk.node).second) {
-      ++out.refused;
-      continue;
-    }
-    if (!alive(nodes, risk.node)) continue;
-    auto& t = tracks_[risk.node];
-    t.last = risk;
-    t.rounds_above = risk.probability >= rules.enter_at ? t.rounds_above + 1 : 0;
-    if (!t.risky && t.rounds_above >= rules.enter_rounds) {
-      t.risky = true;
-      t.since = now;
-    }
-    double doubt = std::isfinite(risk.uncertainty) ? std::max(0.0, risk.uncertainty) : 1.0;
-    bool healthy = risk.probability < rules.leave_at && risk.probability + doubt < rules.enter_at;
-    if (t.risky && healthy && to_seconds(now - t.since) >= rules.minimum_stay_s) t.risky = false;
+void zone_tracker::follow_nodes(const std::map<node_id, node_row>& nodes) {
+  if (!nodes_.follow(nodes)) return;
+  tracks_.resize(nodes_.size());
+  inside_.resize(nodes_.size(), false);
+  for (node_number n = 0; n < tracks_.size(); ++n)
+    if (!nodes_.alive(n)) tracks_[n] = {};
+  std::erase_if(heard_, [&](const auto& entry) { return !nodes_.alive(entry.first); });
+}
+
+void zone_tracker::follow_risk(const node_risk& risk, node_number n, const zone_settings& rules,
+                               time_point now) {
+  auto& t = tracks_[n];
+  t.probability = risk.probability;
+  t.rounds_above = risk.probability >= rules.enter_at ? t.rounds_above + 1 : 0;
+  if (!t.risky && t.rounds_above >= rules.enter_rounds) {
+    t.risky = true;
+    t.since = now;
+  }
+  double doubt = std::isfinite(risk.uncertainty) ? std::max(0.0, risk.uncertainty) : 1.0;
+  bool healthy = risk.probability < rules.leave_at && risk.probability + doubt < rules.enter_at;
+  bool stayed = !inside_[n] || to_seconds(now - t.since) >= rules.minimum_stay_s;
+  if (t.risky && healthy && stayed) t.risky = false;
+  if (t.risky)
+    heard_[n] = risk;
+  else
+    heard_.erase(n);
+}
+
+void zone_tracker::follow_plan() {
+  for (const auto& [n, place] : planned_of_) tracks_[n].planned = false;
+  planned_of_.clear();
+  for (size_t place = 0; place < planned_.size(); ++place) {
+    auto n = nodes_.find(planned_[place].node, nodes_.size());
+    if (n == no_number || !nodes_.alive(n)) continue;
+    planned_of_[n] = place;
+    tracks_[n].planned = true;
   }
 }
 
-std::set<node_id> zone_tracker::brake(const zone_settings& rules, size_t alive,
-                                      zone_map& next) const {
-  std::set<node_id> inside;
-  for (const auto& z : map_.zones) inside.insert(z.members.begin(), z.members.end());
-  std::vector<node_id> risky;
-  for (const auto& [id, t] : tracks_)
-    if (t.risky) risky.push_back(id);
-  auto limit = std::max<size_t>(
-      1, static_cast<size_t>(std::floor(rules.share_max * static_cast<double>(alive) + 1e-9)));
-  std::stable_sort(risky.begin(), risky.end(), [&](const node_id& a, const node_id& b) {
-    auto pa = riskiness(tracks_.at(a).last.probability),
-         pb = riskiness(tracks_.at(b).last.probability);
-    return pa != pb ? pa > pb : inside.contains(a) && !inside.contains(b);
-  });
-  next.braked = risky.size() > limit;
-  if (next.braked) {
-    next.left_out.assign(risky.begin() + static_cast<std::ptrdiff_t>(limit), risky.end());
-    std::sort(next.left_out.begin(), next.left_out.end());
-    risky.resize(limit);
+/// Nodes at risk or near it are watched.
+void zone_tracker::follow_movement(const std::vector<const node_risk*>& news,
+                                   const zone_settings& rules) {
+  movement_.begin_round(nodes_.size());
+  std::vector<node_number> watched;
+  for (node_number n = 0; n < news.size() && rules.comovement_min < 1; ++n) {
+    if (!news[n]) continue;
+    movement_.add(n, news[n]->deviations);
+    if (tracks_[n].risky || tracks_[n].probability >= rules.leave_at) watched.push_back(n);
   }
-  return {risky.begin(), risky.end()};
+  std::sort(watched.begin(), watched.end(),
+            [&](node_number a, node_number b) { return nodes_.rank(a) < nodes_.rank(b); });
+  movement_.end_round(watched);
 }
 
-std::vector<zone> zone_tracker::group(std::set<node_id> risky,
-                                      const std::map<node_id, node_row>& nodes,
-                                      const zone_settings& rules) const {
-  std::vector<zone> zones;
-  for (;;) {
-    std::map<std::string, std::pair<unsigned, std::vector<node_id>>>
-        domains; // name -> nodes alive, risky ones
-    unsigned population = 0;
-    for (const auto& [id, row] : nodes) {
-      if (row.state == node_state::dead) continue;
-      ++population;
-      for (const auto& attribute : rules.domains) {
-        auto value = row.attributes.find(attribute);
-        if (value == row.attributes.end()) continue;
-        auto& d = domains[attribute + "=" + value->second];
-        ++d.first;
-        if (risky.contains(id)) d.second.push_back(id);
-      }
+nodes_at_risk zone_tracker::brake(const zone_settings& rules, zone_map& next) {
+  struct candidate {
+    bool predicted;
+    int safety; ///< less: riskier
+    bool new_here;
+    uint32_t rank;
+    node_number node;
+    auto key() const { return std::tie(predicted, safety, new_here, rank); }
+  };
+  std::vector<candidate> at_risk;
+  for (node_number n = 0; n < tracks_.size(); ++n)
+    if (const auto& t = tracks_[n]; t.risky || t.planned)
+      at_risk.push_back(
+          {!t.planned, t.planned ? 0 : -riskiness(t.probability), !inside_[n], nodes_.rank(n), n});
+  std::sort(at_risk.begin(), at_risk.end(),
+            [](const candidate& a, const candidate& b) { return a.key() < b.key(); });
+  auto alive = static_cast<double>(nodes_.living());
+  auto limit = std::max<size_t>(1, static_cast<size_t>(std::floor(rules.share_max * alive + 1e-9)));
+  double all = nodes_.living_capacity(), capacity = 0, left_capacity = 0;
+  nodes_at_risk out;
+  out.taken.assign(nodes_.size(), false);
+  size_t taken = 0;
+  for (const auto& c : at_risk) {
+    auto own = static_cast<double>(nodes_.names()[c.node].capacity_bytes);
+    bool fits = capacity + own <= rules.capacity_share_max * all * (1 + 1e-9);
+    if (c.predicted) out.risky.push_back(c.node);
+    if (taken == 0 || (taken < limit && fits)) {
+      ++taken;
+      out.taken[c.node] = true;
+      if (!c.predicted) out.planned.push_back(c.node);
+      capacity += own;
+    } else {
+      next.left_out.push_back(nodes_.names()[c.node].id);
+      left_capacity += own;
     }
-    domain best;
-    for (const auto& [name, d] : domains) {
-      if (d.second.size() < 2) continue;
-      bool kept = std::any_of(map_.zones.begin(), map_.zones.end(),
-                              [&, n = &name](const zone& z) { return z.domain == *n; });
-      double surprise = concentration_tail(population, static_cast<unsigned>(risky.size()), d.first,
-                                           static_cast<unsigned>(d.second.size()));
-      if (!kept && surprise >= rules.concentration_p) continue;
-      bool better = kept != best.kept ? kept : surprise < best.surprise;
-      if (best.members.empty() || better) best = {surprise, name, d.second, kept};
-    }
-    if (best.members.empty()) break;
-    zone z;
-    z.domain = best.name;
-    z.members = best.members;
-    char text[200];
-    const char* verdict =
-        best.surprise < rules.concentration_p ? "" : ", it was one zone and stays one";
-    std::snprintf(text, sizeof text, "%zu of %u nodes of %.60s are at risk: by chance P = %.2g%s",
-                  best.members.size(), domains[best.name].first, best.name.c_str(), best.surprise,
-                  verdict);
-    z.reasons.push_back(text);
-    for (const auto& id : best.members) risky.erase(id);
-    zones.push_back(std::move(z));
   }
-  for (const auto& id : risky) {
-    zone z;
-    z.domain = "node=" + id.value;
-    z.members = {id};
-    zones.push_back(std::move(z));
-  }
-  return zones;
+  next.braked = !next.left_out.empty();
+  std::sort(next.left_out.begin(), next.left_out.end());
+  left_ = {next.left_out.size(),
+           alive > 0 ? static_cast<double>(next.left_out.size()) / alive : 0.0,
+           all > 0 ? left_capacity / all : 0.0};
+  return out;
 }
 
-void zone_tracker::describe_zone(zone& z, const std::map<node_id, node_row>& nodes,
-                                 const std::set<node_id>& risky, const zone_settings& rules) const {
-  for (const auto& [id, row] : nodes) {
-    if (row.state == node_state::dead || risky.contains(id)) continue;
-    bool shares = std::any_of(
-        rules.domains.begin(), rules.domains.end(), [&, r = &row](const std::string& attribute) {
-          auto mine = r->attributes.find(attribute);
-          return mine != r->attributes.end()
-                 && std::any_of(z.members.begin(), z.members.end(), [&](const node_id& member) {
-                      auto theirs = nodes.at(member).attributes.find(attribute);
-                      return theirs != nodes.at(member).attributes.end()
-                             && theirs->second == mine->second;
-                    });
-        });
-    if (shares) z.exposed.push_back(id);
-  }
-  for (const auto& id : z.members) {
-    const auto& risk = tracks_.at(id).last;
+node_risk zone_tracker::risk_of(node_number n) const {
+  auto heard = heard_.find(n);
+  auto planned = planned_of_.find(n);
+  node_risk out;
+  if (heard != heard_.end()) out = heard->second;
+  if (planned == planned_of_.end()) return out;
+  out.node = nodes_.names()[n].id;
+  out.probability = 1.0;
+  out.uncertainty = 0.0;
+  out.calibrated = true;
+  out.model = "plan";
+  out.reasons.insert(out.reasons.begin(), {"plan", planned_[planned->second].reason, 1.0});
+  return out;
+}
+
+/// All but the names of members and exposed nodes.
+zone zone_tracker::render(const zone_group& group) const {
+  zone z;
+  z.id = group.id;
+  z.domain = domain_name(nodes_, group);
+  z.reasons = why_one(group);
+  for (auto n : group.members) {
+    auto risk = risk_of(n);
     z.risks.push_back(risk.probability);
-    std::string text = id.value + ": P = " + two_digits(risk.probability) + " ± "
-                       + two_digits(risk.uncertainty) + " by "
-                       + (risk.model.empty() ? "an unnamed model" : risk.model);
-    if (!risk.reasons.empty()) text += "; " + risk.reasons.front().text;
-    if (z.reasons.size() < reasons_max) z.reasons.push_back(std::move(text));
+    if (z.reasons.size() < reasons_max) z.reasons.push_back(member_text(risk));
   }
   auto joint = joint_probability(z.risks);
   z.probability = joint.any;
   z.joint_probability = joint.all;
   z.common_cause = joint.common;
+  if (group.cause == zone_cause::planned)
+    z.within_s = std::max(1.0, planned_[planned_of_.at(group.members[0])].within_s);
+  return z;
 }
 
-void zone_tracker::name_zones(std::vector<zone>& zones) {
-  std::set<zone_id> taken;
-  auto claim = [&](zone& z, auto&& fits) {
-    if (z.id.value != 0) return;
-    for (const auto& old : map_.zones)
-      if (!taken.contains(old.id) && fits(old)) {
-        z.id = old.id;
-        taken.insert(old.id);
-        return;
-      }
-  };
-  for (auto& z : zones) claim(z, [&](const zone& old) { return old.domain == z.domain; });
-  for (auto& z : zones)
-    claim(z, [&](const zone& old) {
-      return std::any_of(old.members.begin(), old.members.end(), [&](const node_id& id) {
-        return std::binary_search(z.members.begin(), z.members.end(), id);
-      });
-    });
-  for (auto& z : zones)
-    if (z.id.value == 0) z.id = zone_id{next_zone_++};
-  std::sort(zones.begin(), zones.end(), [](const zone& a, const zone& b) { return a.id < b.id; });
-}
-
-void zone_tracker::compare(const zone_map& next, zone_outcome& out) const {
-  auto find = [](const zone_map& map, zone_id id) {
-    return std::find_if(map.zones.begin(), map.zones.end(),
-                        [&](const zone& z) { return z.id == id; });
-  };
-  for (const auto& z : next.zones) {
-    auto old = find(map_, z.id);
-    if (old == map_.zones.end()) {
-      out.changes.push_back({zone_change_kind::formed, z,
-                             "zone " + std::to_string(z.id.value) + " formed on " + z.domain + ": "
-                                 + names_of(z.members)
-                                 + " likely to fail, P = " + two_digits(z.probability)});
-    } else if (old->members != z.members || old->domain != z.domain) {
-      out.changes.push_back({zone_change_kind::changed, z,
-                             "zone " + std::to_string(z.id.value) + " on " + z.domain + " is now "
-                                 + names_of(z.members) + ", was " + names_of(old->members) + " on "
-                                 + old->domain});
-    } else if (old->exposed != z.exposed) {
-      out.changed = true;
-    }
+/// Computes who is exposed, unless nothing is different. True: `groups` has other exposed nodes, or
+/// other domains expose nobody, than before.
+bool zone_tracker::expose_groups(std::vector<zone_group>& groups, const zone_settings& rules) {
+  auto& made = exposed_for_;
+  bool same = same_groups(groups, groups_);
+  if (same && made.serial == nodes_.serial() && made.domains == rules.domains
+      && made.share_max == rules.exposed_share_max) {
+    for (size_t i = 0; i < groups.size(); ++i) groups[i].exposed = std::move(groups_[i].exposed);
+    return false;
   }
-  for (const auto& z : map_.zones)
-    if (find(next, z.id) == next.zones.end())
-      out.changes.push_back(
-          {zone_change_kind::dissolved, z,
-           "zone " + std::to_string(z.id.value) + " on " + z.domain + " dissolved"});
+  made = {nodes_.serial(), rules.domains, rules.exposed_share_max};
+  auto before = std::move(exposure_.unexposing);
+  exposure_ = expose(nodes_, groups, rules);
+  if (!same || before != exposure_.unexposing) return true;
+  for (size_t i = 0; i < groups.size(); ++i)
+    if (groups[i].exposed != groups_[i].exposed) return true;
+  return false;
+}
+
+zone_outcome zone_tracker::settle(const zone_settings& rules, time_point now, bool anew) {
+  zone_outcome out;
+  out.settled = rounds_ >= rules.enter_rounds;
+  zone_map next;
+  next.term = term_;
+  auto groups = grouping_.group(nodes_, brake(rules, next), groups_, rules, movement_);
+  name_groups(nodes_, groups_, groups, next_zone_, now);
+  bool same = same_groups(groups, groups_);
+  bool exposed_changed = expose_groups(groups, rules);
+  for (size_t i = 0; i < groups.size(); ++i) {
+    auto z = render(groups[i]);
+    if (same)
+      z.members = std::move(map_.zones[i].members);
+    else
+      for (auto n : groups[i].members) z.members.push_back(nodes_.names()[n].id);
+    if (same && !exposed_changed)
+      z.exposed = std::move(map_.zones[i].exposed);
+    else
+      for (auto n : groups[i].exposed) z.exposed.push_back(nodes_.names()[n].id);
+    next.zones.push_back(std::move(z));
+  }
+  for (auto d : exposure_.unexposing) next.unexposed_domains.push_back(nodes_.name(d));
+  std::sort(next.unexposed_domains.begin(), next.unexposed_domains.end());
+  if (!same) out.changes = compare_groups(nodes_, groups_, map_.zones, groups, next.zones);
   out.brake_began = next.braked && !map_.braked;
   out.brake_ended = !next.braked && map_.braked;
-  out.changed = out.changed || !out.changes.empty() || next.braked != map_.braked
-                || next.left_out != map_.left_out;
+  out.exposure_limited = !next.unexposed_domains.empty() && map_.unexposed_domains.empty();
+  out.exposure_whole = next.unexposed_domains.empty() && !map_.unexposed_domains.empty();
+  out.changed = anew || !same || exposed_changed || next.left_out != map_.left_out;
+  next.generation = out.changed ? next_generation_++ : map_.generation;
+  map_ = std::move(next);
+  groups_ = std::move(groups);
+  inside_.assign(nodes_.size(), false);
+  for (const auto& g : groups_)
+    for (auto n : g.members) inside_[n] = true;
+  return out;
 }
 
 zone_outcome zone_tracker::step(const std::vector<node_risk>& risks,
                                 const std::map<node_id, node_row>& nodes,
                                 const zone_settings& rules, time_point now) {
-  zone_outcome out;
-  follow(risks, nodes, rules, now, out);
+  follow_nodes(nodes);
+  std::vector<const node_risk*> news(nodes_.size(), nullptr);
+  uint64_t refused = 0;
+  for (size_t place = 0; place < risks.size(); ++place) {
+    const auto& risk = risks[place];
+    auto n = nodes_.find(risk.node, place);
+    bool usable = n != no_number && !news[n] && is_probability(risk.probability);
+    refused += usable ? 0 : 1;
+    if (!usable || !nodes_.alive(n)) continue;
+    news[n] = &risk;
+    follow_risk(risk, n, rules, now);
+  }
+  follow_movement(news, rules);
+  follow_plan();
   if (rounds_ < rules.enter_rounds) ++rounds_;
-  out.settled = rounds_ >= rules.enter_rounds;
-  auto up = static_cast<size_t>(std::count_if(nodes.begin(), nodes.end(), [](const auto& entry) {
-    return entry.second.state != node_state::dead;
-  }));
-  zone_map next;
-  next.term = term_;
-  auto risky = brake(rules, up, next);
-  next.zones = group(risky, nodes, rules);
-  for (auto& z : next.zones) describe_zone(z, nodes, risky, rules);
-  name_zones(next.zones);
-  compare(next, out);
-  next.generation = out.changed ? next_generation_++ : map_.generation;
-  map_ = std::move(next);
+  auto out = settle(rules, now, false);
+  out.refused = refused;
   return out;
+}
+
+zone_outcome zone_tracker::refresh(const std::map<node_id, node_row>& nodes,
+                                   const zone_settings& rules, time_point now) {
+  follow_nodes(nodes);
+  follow_plan();
+  return settle(rules, now, true);
 }
 
 } // namespace harbinger

@@ -1,6 +1,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "tests/support/protection_stage.hpp"
+#include "tests/support/temp_dir.hpp"
 
 using namespace harbinger;
 using harbinger::test::protection_stage;
@@ -47,6 +48,125 @@ BOOST_FIXTURE_TEST_CASE(a_braked_predictor_raises_one_alert, protection_stage) {
   for (int i = 0; i < 10; ++i) score(all);
   BOOST_TEST(count("zone_brake") == 1u);
   BOOST_TEST(props->zone_maps.back().left_out.size() == 5u);
+}
+
+namespace {
+
+struct maintained : protection_stage {
+  test::temp_dir directory;
+  int64_t wall = 1'800'000'000'000;
+  maintained() {
+    config->state_dir = directory.path();
+    ctx->wall_clock = [this] { return unix_ms{wall}; };
+    report_all(5);
+    score({}), score({});
+  }
+  result<std::string> maintenance(std::vector<std::string> words) {
+    return show(names::zone_manager, "maintenance", std::move(words));
+  }
+  const zone_map& zones() const { return props->zone_maps.back(); }
+};
+
+} // namespace
+
+BOOST_FIXTURE_TEST_CASE(planned_maintenance_is_a_zone_at_once_and_its_partitions_are_copied,
+                        maintained) {
+  auto said = maintenance({"start", "n1", "--in", "30m", "--reason", "new disks"});
+  BOOST_REQUIRE(said.has_value());
+  BOOST_TEST(said->find("node n1: maintenance in 30 min: new disks") != std::string::npos);
+  BOOST_REQUIRE(zones().zones.size() == 1u); // no scoring in between
+  BOOST_TEST(zones().zones[0].domain == "node=n1");
+  BOOST_TEST(zones().zones[0].probability == 1.0);
+  BOOST_TEST(zones().zones[0].within_s == 1800.0);
+  BOOST_TEST(count("maintenance_planned") == 1u);
+  BOOST_TEST(count("zone_formed") == 1u);
+  advance(milliseconds(100), 5);
+  BOOST_TEST(props->starts.size() == 3u);
+  wall += 600'000;
+  score({});
+  advance(milliseconds(100), 10);
+  BOOST_TEST(zones().zones.at(0).within_s == 1200.0);
+  BOOST_TEST(show(names::zone_manager, "explain", {"zone", "30001"})->find("planned, not predicted")
+             != std::string::npos);
+}
+
+BOOST_FIXTURE_TEST_CASE(maintenance_is_over_when_somebody_says_so_or_its_time_has_passed,
+                        maintained) {
+  BOOST_REQUIRE(maintenance({"start", "n1", "--in", "1m"}).has_value());
+  BOOST_REQUIRE(maintenance({"end", "n1"}).has_value());
+  BOOST_TEST(zones().zones.empty());
+  BOOST_TEST(count("maintenance_over") == 1u);
+  BOOST_REQUIRE(maintenance({"start", "n2", "--in", "1m", "--for", "1m"}).has_value());
+  wall += 119'000;
+  score({});
+  BOOST_TEST(count("maintenance_over") == 1u);
+  wall += 1'000;
+  score({});
+  BOOST_TEST(count("maintenance_over") == 2u);
+  BOOST_TEST(zones().zones.empty());
+  BOOST_TEST(maintenance({})->find("\"rows\":[]") != std::string::npos);
+  BOOST_TEST(directory.get("maintenance.json").find("n2") == std::string::npos);
+}
+
+BOOST_FIXTURE_TEST_CASE(planned_maintenance_outlives_the_zone_manager, maintained) {
+  BOOST_REQUIRE(maintenance({"start", "n1", "--in", "30m", "--reason", "new disks"}).has_value());
+  kill(names::zone_manager);
+  start(names::zone_manager);
+  auto listed = maintenance({"list"});
+  BOOST_TEST(listed->find(R"("n1","planned",1800.0)") != std::string::npos);
+  score({}), score({});
+  BOOST_TEST(zones().zones.at(0).domain == "node=n1");
+  BOOST_TEST(maintenance({"start", "n1", "--in", "1h"})->find("(changed)") != std::string::npos);
+  BOOST_TEST(zones().zones.at(0).within_s == 3600.0);
+}
+
+BOOST_FIXTURE_TEST_CASE(maintenance_that_makes_no_sense_changes_nothing_and_says_why, maintained) {
+  auto refused = [&](std::vector<std::string> words) {
+    auto answer = maintenance(std::move(words));
+    BOOST_REQUIRE(!answer.has_value());
+    return answer.error().code;
+  };
+  BOOST_TEST((refused({"start", "n77", "--in", "5m"}) == errc::unknown_node));
+  BOOST_TEST((refused({"start", "n1", "--in", "soon"}) == errc::invalid_argument));
+  BOOST_TEST((refused({"start", "n1"}) == errc::invalid_argument));
+  BOOST_TEST((refused({"end", "n1"}) == errc::not_found));
+  BOOST_TEST((refused({"end"}) == errc::invalid_argument));
+  BOOST_TEST((refused({"now"}) == errc::invalid_argument));
+  BOOST_REQUIRE(maintenance({"start", "n1", "--in", "5m"}).has_value());
+  BOOST_TEST((refused({"start", "n2", "--in", "5m"}) == errc::condition_failed)); // 0.3 of six
+  set_state("n3", node_state::dead);
+  BOOST_TEST((refused({"start", "n3", "--in", "5m"}) == errc::condition_failed));
+  config->state_dir = directory / "is-not-there";
+  BOOST_TEST((refused({"end", "n1"}) == errc::io));
+  BOOST_TEST(zones().zones.size() == 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_damaged_file_of_maintenance_is_put_aside_with_an_alert, maintained) {
+  directory.put("maintenance.json", "{\"format\": 1, \"maint");
+  kill(names::zone_manager);
+  start(names::zone_manager);
+  BOOST_TEST(count("maintenance_lost") == 1u);
+  BOOST_TEST(maintenance({"list"})->find("\"rows\":[]") != std::string::npos);
+  BOOST_TEST(directory.get("maintenance.json.damaged-1").size() > 0u);
+  advance(milliseconds(100), 12);
+  BOOST_TEST(maintenance({"start", "n1", "--in", "5m"}).has_value());
+  kill(names::zone_manager);
+  start(names::zone_manager);
+  BOOST_TEST(count("maintenance_lost") == 1u);
+  BOOST_TEST(maintenance({"list"})->find("\"n1\"") != std::string::npos);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_zone_is_explained_in_sentences, maintained) {
+  score({{"n1", 0.9}}), score({{"n1", 0.9}});
+  auto text = show(names::zone_manager, "explain", {"zone", "30001"});
+  BOOST_REQUIRE(text.has_value());
+  BOOST_TEST(text->find("Zone 30001 on node=n1 stands for less than 1s with 1 member: n1.")
+             != std::string::npos);
+  auto code = [&](std::vector<std::string> words) {
+    return show(names::zone_manager, "explain", std::move(words)).error().code;
+  };
+  BOOST_TEST((code({"zone", "9"}) == errc::not_found));
+  BOOST_TEST((code({"zone"}) == errc::invalid_argument));
 }
 
 // --- prefetch_coordinator: placement ---

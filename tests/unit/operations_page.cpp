@@ -29,7 +29,7 @@ const std::filesystem::path root = HARBINGER_SOURCE_DIR;
 BOOST_AUTO_TEST_CASE(every_kind_of_event_is_documented) {
   static const std::regex raised(
       R"re((?:severity::(?:info|warning|alert),\s*|notice\{)"([a-z_]+)")re");
-  static const std::regex zone_kinds(R"re("(zone_(?:formed|changed|dissolved))")re");
+  static const std::regex zone_kinds(R"re("(zone_(?:formed|changed|dissolved|split|merged))")re");
   std::set<std::string> kinds;
   for (const char* folder : {"actors", "src/replica", "src/recovery", "src/prefetch", "src/scrub"})
     for (const auto& file : std::filesystem::recursive_directory_iterator(root / folder)) {

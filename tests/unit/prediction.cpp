@@ -96,6 +96,34 @@ BOOST_AUTO_TEST_CASE(the_risk_of_a_leaking_node_rises_and_names_memory) {
     if (other.node != run.info.node) BOOST_TEST(other.probability < 0.5);
 }
 
+BOOST_AUTO_TEST_CASE(a_risk_says_which_group_of_metrics_left_the_nodes_own_past) {
+  auto p = make_predictor(false);
+  auto run = make_run(101, synthetic_trouble::leak);
+  play(p, run, *run.info.death_ms - 4000);
+  auto memory = static_cast<size_t>(metric_group::memory);
+  BOOST_TEST(risk_of(p, run.info.node).deviations[memory] > 1.0f);
+  size_t known = 0;
+  for (const auto& r : p.risks())
+    for (float x : r.deviations) known += std::isfinite(x);
+  BOOST_TEST(known > 0u);
+  p.score(at(*run.info.death_ms + 1'000'000)); // stale input says nothing about movement
+  for (const auto& r : p.risks())
+    for (float x : r.deviations) BOOST_TEST(std::isnan(x));
+
+  movement_reader reader(*service_schema());
+  std::vector<double> row(service_schema()->width(), std::numeric_limits<double>::quiet_NaN());
+  auto put = [&](const std::string& name, double x) {
+    for (size_t i = 0; i < row.size(); ++i)
+      if (feature_name(*service_schema(), i) == name) row[i] = x;
+  };
+  put("process.rss_ratio baseline", 4), put("process.vsize_ratio baseline", 2);
+  put("process.rss_ratio peers", 99), put("store.queue baseline", -3);
+  auto moved = reader.read(row);
+  BOOST_TEST(moved[memory] == 3.0f);
+  BOOST_TEST(moved[static_cast<size_t>(metric_group::io)] == -3.0f);
+  BOOST_TEST(std::isnan(moved[static_cast<size_t>(metric_group::cpu)]));
+}
+
 BOOST_AUTO_TEST_CASE(memory_that_grows_and_stops_is_no_death) {
   auto run = make_run(102, synthetic_trouble::plateau);
   auto p = make_predictor(true);

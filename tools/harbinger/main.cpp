@@ -62,7 +62,7 @@ void add_listings(CLI::App& app, common_options& common, job& todo) {
   add_console_command(app, common, todo, "detector", "suspicion of every node");
   add_console_command(app, common, todo, "telemetry", "what came in and what was refused");
   add_console_command(app, common, todo, "explain", "why, in sentences",
-                      "node NODE | partition PARTITION");
+                      "node NODE | zone ZONE | partition PARTITION");
   add_console_command(app, common, todo, "whatif", "what would be if", "config KEY=VALUE...");
   add_console_command(app, common, todo, "model",
                       "the model in use, and those before and beside it",
@@ -103,6 +103,43 @@ void add_plan(CLI::App& app, common_options& common, job& todo) {
       return ask_and_print(common.state_dir, line, common.json);
     };
   });
+}
+
+void add_maintenance(CLI::App& app, common_options& common, job& todo) {
+  auto* command = app.add_subcommand(
+      "maintenance", "nodes that will be taken down: their partitions are copied before");
+  command->require_subcommand(1);
+  auto line = std::make_shared<words>();
+  auto verb = [&](const char* name, const char* what) {
+    auto* sub = command->add_subcommand(name, what);
+    sub->callback([&common, &todo, line, name] {
+      words all{"maintenance", name};
+      all.insert(all.end(), line->begin(), line->end());
+      todo = [&common, all] { return ask_and_print(common.state_dir, all, common.json); };
+    });
+    return sub;
+  };
+  auto node = [line](CLI::App* sub) {
+    sub->add_option_function<std::string>(
+           "node", [line](const std::string& name) { line->insert(line->begin(), name); }, "NODE")
+        ->required();
+  };
+  auto pass_on = [line](CLI::App* sub, std::string option, const char* what) {
+    return sub->add_option_function<std::string>(
+        option,
+        [line, option](const std::string& value) {
+          line->push_back(option);
+          line->push_back(value);
+        },
+        what);
+  };
+  auto* start = verb("start", "plan it, or change what is planned");
+  node(start);
+  pass_on(start, "--in", "until it begins: 90s, 30m, 2h, 1d")->required();
+  pass_on(start, "--for", "how long it takes; without: until maintenance end");
+  pass_on(start, "--reason", "one line for those who ask why");
+  node(verb("end", "it is over, or will not be"));
+  verb("list", "what is planned and under way");
 }
 
 void add_events(CLI::App& app, common_options& common, job& todo) {
@@ -275,6 +312,7 @@ int main(int argc, char** argv) {
   app.fallthrough();
   add_listings(app, common, todo);
   add_plan(app, common, todo);
+  add_maintenance(app, common, todo);
   add_events(app, common, todo);
   add_client(app, common, todo);
   auto* console = app.add_subcommand(
