@@ -5,6 +5,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "app/event_files.hpp"
 #include "wire/codec.hpp"
 
 namespace harbinger {
@@ -50,13 +51,23 @@ show_reply show_events(const event_log& log, const show_request& wanted) {
   return {log.list(*since, *limit)};
 }
 
+/// Segments are compressed beside, so that no event waits for it.
+void pack_closed_segments(event_publisher_actor::stateful_pointer<event_publisher_state> self,
+                          const context_ptr& ctx) {
+  self->spawn<caf::detached>([directory = ctx->config->state_dir](caf::event_based_actor*) {
+    if (auto packed = event_files::pack_closed(directory); !packed)
+      spdlog::warn("events_not_packed error=\"{}\"", to_string(packed.error()));
+  });
+}
+
 } // namespace
 
 event_publisher_actor::behavior_type
 event_publisher(event_publisher_actor::stateful_pointer<event_publisher_state> self,
                 context_ptr ctx) {
   auto& s = self->state;
-  auto log = event_log::open(ctx->config->state_dir);
+  auto limit_bytes = uint64_t{ctx->config->events.limit_mib} << 20;
+  auto log = event_log::open(ctx->config->state_dir, limit_bytes);
   if (!log) throw std::runtime_error(to_string(log.error()));
   if (log->unreadable() > 0) spdlog::warn("events_unreadable lines={}", log->unreadable());
   s.log.emplace(std::move(*log));
@@ -67,6 +78,7 @@ event_publisher(event_publisher_actor::stateful_pointer<event_publisher_state> s
   return {
       [=](const event& raised) {
         auto added = self->state.log->add(raised, ctx->wall_clock());
+        if (added.closed) pack_closed_segments(self, ctx);
         if (!added.written)
           counter(ctx, "harbinger_events_unwritten_total", "events kept in memory only")
               .Increment();
