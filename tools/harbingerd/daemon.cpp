@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "actors/config_keeper.hpp"
+#include "actors/event_publisher.hpp"
 #include "actors/names.hpp"
 #include "actors/node/resources.hpp"
 #include "actors/resources.hpp"
@@ -165,6 +166,7 @@ exit_code run_actors(const context_ptr& ctx) {
   caf::actor_system system{config};
   auto root = spawn_tree(system, ctx,
                          ctx->role == daemon_role::central ? central_tree(ctx) : node_tree(ctx));
+  announce_start(ctx, HARBINGER_VERSION);
   root->attach_functor([](const caf::error& reason) {
     if (reason && reason != caf::exit_reason::user_shutdown) ::kill(::getpid(), root_ended);
   });
