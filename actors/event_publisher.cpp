@@ -126,21 +126,21 @@ void pack_closed_segments(publisher_self self, const context_ptr& ctx) {
   });
 }
 
-} // namespace
-
-void announce_start(const context_ptr& ctx, const std::string& version) {
-  if (ctx->role != daemon_role::central) return;
+/// For the journal: what follows was decided in another term, by a service that knew of no zones.
+void tell_of_start(publisher_self self, const context_ptr& ctx) {
+  if (ctx->role != daemon_role::central || ctx->version.empty()) return;
+  if (ctx->start_told.exchange(true)) return;
   auto term = std::to_string(ctx->term.value);
-  tell_from_outside<event_publisher_actor>(
-      ctx, names::event_publisher,
-      event{0,
-            {},
-            severity::info,
-            "centre_started",
-            "central",
-            "the centre begins term " + term + ", version " + version,
-            {{"term", term}, {"version", version}}});
+  self->send(self, event{0,
+                         {},
+                         severity::info,
+                         "centre_started",
+                         "central",
+                         "the centre begins term " + term + ", version " + ctx->version,
+                         {{"term", term}, {"version", ctx->version}}});
 }
+
+} // namespace
 
 event_publisher_actor::behavior_type
 event_publisher(event_publisher_actor::stateful_pointer<event_publisher_state> self,
@@ -151,6 +151,7 @@ event_publisher(event_publisher_actor::stateful_pointer<event_publisher_state> s
   if (!log) throw std::runtime_error(to_string(log.error()));
   if (log->unreadable() > 0) spdlog::warn("events_unreadable lines={}", log->unreadable());
   s.log.emplace(std::move(*log));
+  tell_of_start(self, ctx);
   if (ctx->role == daemon_role::central) s.out = bind_publisher(ctx->config->endpoints.events);
   auto publish = [=](const char* topic, const auto& message) {
     if (self->state.out) self->state.out->send(0, topic, wire::make_frame(0, message));

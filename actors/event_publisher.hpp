@@ -11,8 +11,8 @@ namespace harbinger {
 
 /// Numbers and keeps events (both roles); publishes events, zone maps and map changes on topics
 /// "event", "zones" and "map" (central). Restarted, it goes on numbering from its file; subscribers
-/// stay connected. Questions to the whole journal (app/event_past.hpp) are answered by helpers that
-/// read the files beside.
+/// stay connected. The first of a life of the centre says that it began. Questions to the whole
+/// journal (app/event_past.hpp) are answered by helpers that read the files beside.
 struct event_publisher_state {
   static constexpr const char* name = "event_publisher";
   static constexpr long readers_max = 4; ///< such helpers at once; more questions are refused
@@ -24,8 +24,5 @@ struct event_publisher_state {
 event_publisher_actor::behavior_type
 event_publisher(event_publisher_actor::stateful_pointer<event_publisher_state> self,
                 context_ptr ctx);
-
-/// Says in the journal of events that this life of the centre began; on a node nothing.
-void announce_start(const context_ptr& ctx, const std::string& version);
 
 } // namespace harbinger

@@ -29,6 +29,8 @@ std::string number(double value) {
   return out.data();
 }
 
+constexpr auto holder_of_copy = "the holder of a copy";
+
 /// Where `id` is named in the row: "primary", "in the sync set", "a joiner", "a copy"; else empty.
 std::string place_of(const row_map& row, const node_id& id) {
   auto in = [&](const std::string& list) {
@@ -40,7 +42,7 @@ std::string place_of(const row_map& row, const node_id& id) {
   if (value_of(row, "primary") == id.value) return "its primary";
   if (in("sync_set")) return "a member of its sync set";
   if (in("joiners")) return "a joiner";
-  return in("copies") ? "the holder of a copy" : "";
+  return in("copies") ? holder_of_copy : "";
 }
 
 class account_writer {
@@ -171,8 +173,15 @@ private:
   }
 
   std::string copy_line(const copy_then& c) const {
-    auto line = "Copy on " + c.target + (c.source.empty() ? "" : " from " + c.source) + ": "
-                + std::string(name_of(c.state));
+    // The catalog knows best what became of it: a copy that joined is a replica, and not told of.
+    auto place = place_of(out_.row, node_id{c.target});
+    bool stands = c.state == copy_state::ended || out_.row.empty() || !place.empty();
+    bool joined = c.state != copy_state::ended && !place.empty() && place != holder_of_copy;
+    auto line = (joined ? "Replica on " : "Copy on ") + c.target
+                + (c.source.empty() ? "" : " from " + c.source) + ": "
+                + (joined   ? "joined, it is " + place
+                   : stands ? std::string(name_of(c.state))
+                            : std::string("no longer in the catalog"));
     if (c.began_ms > 0) line += ", begun " + before_then(c.began_ms);
     if (c.ready_ms > 0) line += ", ready " + before_then(c.ready_ms);
     if (c.ended_ms > 0) line += ", ended " + before_then(c.ended_ms) + " (" + c.ended_text + ")";

@@ -180,6 +180,8 @@ BOOST_FIXTURE_TEST_CASE(copies_are_told_with_their_story, night) {
   auto text = words(partition, -400);
   BOOST_TEST(has(text, "Copy on n3 from n2: ready"), text);
   BOOST_TEST(has(text, "because n1 is in zone 4"), text);
+  auto joined = words(partition, -200);
+  BOOST_TEST(has(joined, "Replica on n3 from n2: joined, it is a member of its sync set"), joined);
   say(-40, "prefetch_evicted", "1.3", "the zone is gone", {{"target", "n3"}});
   auto ended = at(partition, -30);
   BOOST_TEST(ended.copies().empty());

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "actors/config_keeper.hpp"
-#include "actors/event_publisher.hpp"
 #include "actors/names.hpp"
 #include "actors/node/resources.hpp"
 #include "actors/resources.hpp"
@@ -166,7 +165,6 @@ exit_code run_actors(const context_ptr& ctx) {
   caf::actor_system system{config};
   auto root = spawn_tree(system, ctx,
                          ctx->role == daemon_role::central ? central_tree(ctx) : node_tree(ctx));
-  announce_start(ctx, HARBINGER_VERSION);
   root->attach_functor([](const caf::error& reason) {
     if (reason && reason != caf::exit_reason::user_shutdown) ::kill(::getpid(), root_ended);
   });
@@ -213,6 +211,7 @@ exit_code run_daemon(const daemon_options& options) {
 
   auto ctx = std::make_shared<context>();
   ctx->role = options.role;
+  ctx->version = HARBINGER_VERSION;
   ctx->config_file = options.config_file;
   ctx->config_changes = options.changes;
   ctx->wall_clock = wall_clock_now;
