@@ -153,8 +153,7 @@ private:
     if (then_.zones().empty())
       add("No zone stood then.");
     else if (others > 0)
-      add(std::to_string(others) + (others < then_.zones().size() ? " more zones" : " zones")
-          + " stood and had none of its nodes.");
+      add("Other zones that stood and had none of its nodes: " + std::to_string(others) + ".");
   }
 
   std::string zone_line(const zone_then& z) const {
@@ -203,8 +202,8 @@ private:
       add("In the catalog it was " + state + " since " + before_then(then_.row()->time.value) + ": "
           + then_.row()->text + ".");
     if (known != then_.nodes().end())
-      add("It was told " + known->second.state + " " + before_then(known->second.since_ms) + ": "
-          + known->second.text + ".");
+      add("Events tell that it was " + known->second.state + " since "
+          + before_then(known->second.since_ms) + ": " + known->second.text + ".");
     bool in_one = false;
     for (const auto& [zone, z] : then_.zones()) in_one |= node_in_zone(id, z);
     const auto& out = then_.left_out();
@@ -221,7 +220,8 @@ private:
     bool member = std::binary_search(z.members.begin(), z.members.end(), id);
     bool exposed = std::binary_search(z.exposed.begin(), z.exposed.end(), id);
     if (!member && !exposed) return false;
-    add((member ? "It was a member of " : "It was exposed to ") + zone_line(z) + ".");
+    add((member ? "It was a member of a zone: " : "It was exposed to a zone: ") + zone_line(z)
+        + ".");
     return true;
   }
 

@@ -15,7 +15,7 @@ void copy_speed::take(const node_id& node, const std::vector<replica_report>& re
       if (!known && (it != under_way_.end() || under_way_.size() < under_way_max))
         under_way_[{node, r.partition}] = {r.copy, now, r.copied_bytes};
     } else if (known && r.state == replica_state::following && now > it->second.at
-               && r.copied_bytes > it->second.bytes) {
+               && r.copied_bytes >= it->second.bytes + telling_bytes) {
       done_.push_back({r.copied_bytes - it->second.bytes, to_seconds(now - it->second.at)});
       if (done_.size() > kept_max) done_.pop_front();
     }

@@ -15,6 +15,8 @@ namespace harbinger::recovery {
 
 class copy_speed {
 public:
+  /// Smaller ones tell how long a round takes, not how fast bytes go.
+  static constexpr uint64_t telling_bytes = 1 << 20;
   static constexpr size_t kept_max = 64;         ///< copies that count, the newest
   static constexpr size_t under_way_max = 16384; ///< copies that are timed at once; more are not
 

@@ -15,6 +15,10 @@ constexpr size_t named_max = 20; ///< names in an error
 
 std::string rounded(double ms) { return std::to_string(std::llround(ms)) + " ms"; }
 
+std::string counted(size_t partitions) {
+  return std::to_string(partitions) + (partitions == 1 ? " partition" : " partitions");
+}
+
 std::string listed(const std::set<std::string>& names) {
   std::string text;
   size_t count = 0;
@@ -271,7 +275,7 @@ private:
   void summarize() {
     for (auto& row : out_.rows) row.text = words_for(row);
     auto& text = out_.summary;
-    text = std::to_string(out_.partitions) + " partitions affected: " + std::to_string(out_.at_once)
+    text = counted(out_.partitions) + " affected: " + std::to_string(out_.at_once)
            + " served at once by their sync set, " + std::to_string(out_.late)
            + " late from a copy or mass storage";
     if (out_.late_by_hand > 0) text += " (only by hand: harbinger rebuild PARTITION accept-loss)";
@@ -281,8 +285,7 @@ private:
       text += ", worst recovery point " + std::to_string(out_.worst_lost_batches) + " batches or "
               + rounded(*out_.worst_lost_ms);
     text += ".";
-    if (out_.copies_only > 0)
-      text += " " + std::to_string(out_.copies_only) + " more partitions lose a copy only.";
+    if (out_.copies_only > 0) text += " A copy only is lost by " + counted(out_.copies_only) + ".";
   }
 
   static std::string words_for(const kill_row& r) {
@@ -291,7 +294,9 @@ private:
                                : std::string("what is missing is not known");
     auto hand = r.by_hand ? std::string(" after harbinger rebuild") : std::string{};
     switch (r.way) {
-    case kill_way::stays: return r.server.value + " goes on " + when + ", nothing lost";
+    case kill_way::stays:
+      return r.server.value + " goes on, nothing lost; writes wait for the dead to leave, "
+             + (r.served_ms ? "about " + rounded(*r.served_ms) : std::string{});
     case kill_way::secondary: return r.server.value + " serves " + when + ", nothing lost";
     case kill_way::escalated:
       return r.server.value + " serves " + when + ", nothing lost, because it was escalated";

@@ -89,7 +89,7 @@ BOOST_AUTO_TEST_CASE(who_serves_after_a_kill_is_who_was_forecast_and_the_past_ca
   BOOST_TEST(promoted > 0u);
 
   auto node = live.ask({"explain", "node", victim.value, "--at", "now"});
-  BOOST_TEST(live.lines(node).find("was told dead") != std::string::npos, live.lines(node));
+  BOOST_TEST(live.lines(node).find("it was dead since") != std::string::npos, live.lines(node));
   BOOST_TEST(live.ask({"whatif", "kill", victim.value})["partitions"] == 0, "it is dead already");
   auto events = live.ask({"events", "0", "1000", time_before, ""});
   BOOST_TEST(!events["rows"].empty());

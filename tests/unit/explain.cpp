@@ -172,7 +172,7 @@ BOOST_FIXTURE_TEST_CASE(zones_are_those_that_stood_then_with_the_partitions_node
   BOOST_TEST(has(words(partition, -50), "No zone stood then."));
   BOOST_TEST(has(words(partition, -700), "No zone stood then."));
   zone(-90, "zone_formed", "5", "n8");
-  BOOST_TEST(has(words(partition, -50), "1 zones stood and had none of its nodes."));
+  BOOST_TEST(has(words(partition, -50), "Other zones that stood and had none of its nodes: 1."));
 }
 
 BOOST_FIXTURE_TEST_CASE(copies_are_told_with_their_story, night) {
@@ -217,16 +217,16 @@ BOOST_FIXTURE_TEST_CASE(the_order_of_fields_and_of_the_two_journals_never_change
 
 BOOST_FIXTURE_TEST_CASE(a_node_is_told_with_its_state_and_its_zones, night) {
   auto text = words(n1, -550);
-  BOOST_TEST(has(text, "It was told up"), text);
-  BOOST_TEST(has(text, "It was a member of zone 4 (rack=r1)"), text);
+  BOOST_TEST(has(text, "Events tell that it was up since"), text);
+  BOOST_TEST(has(text, "It was a member of a zone: zone 4 (rack=r1) stood"), text);
   BOOST_TEST(has(text, "because memory rises"), text);
   BOOST_TEST(has(words(topic{node_id{"n6"}}, -550), "nothing about node n6"));
   say(-560, "node_joined", "n6", "n6 joined", {{"incarnation", "1"}});
   std::stable_sort(told.begin(), told.end(),
                    [](const auto& a, const auto& b) { return a.time < b.time; });
-  BOOST_TEST(has(words(topic{node_id{"n6"}}, -550), "It was exposed to zone 4"));
+  BOOST_TEST(has(words(topic{node_id{"n6"}}, -550), "It was exposed to a zone: zone 4"));
   auto dead = words(n1, -50);
-  BOOST_TEST(has(dead, "It was told dead"), dead);
+  BOOST_TEST(has(dead, "Events tell that it was dead since"), dead);
   BOOST_TEST(has(dead, "Before that: zone 4 (rack=r1), formed"), dead);
 }
 

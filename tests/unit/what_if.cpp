@@ -100,7 +100,7 @@ BOOST_FIXTURE_TEST_CASE(a_secondary_serves_and_nothing_is_lost, cluster) {
   BOOST_TEST(*f.rows[0].lost_batches == 0u);
   BOOST_TEST(f.at_once == 1u);
   BOOST_TEST(f.summary
-             == "1 partitions affected: 1 served at once by their sync set, 0 late from a copy or "
+             == "1 partition affected: 1 served at once by their sync set, 0 late from a copy or "
                 "mass storage, 0 not before a node is back; worst recovery time 820 ms, worst "
                 "recovery point 0 batches or 0 ms.");
 }
@@ -290,6 +290,20 @@ BOOST_AUTO_TEST_CASE(a_copy_counts_from_its_first_report_to_the_one_that_it_is_c
   BOOST_TEST(*speed.bytes_per_s() == 20.0 * (1 << 20));
   speed.take(n, {r}, t + seconds(3)); // it is counted once
   BOOST_TEST(speed.measured() == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(small_copies_tell_no_speed) {
+  copy_speed speed;
+  replica_report r;
+  r.partition = make_partition_id(1, 0);
+  r.copy = copy_id{7};
+  r.state = replica_state::copying;
+  time_point t{std::chrono::hours(1)};
+  speed.take(node_id{"n1"}, {r}, t);
+  r.copied_bytes = copy_speed::telling_bytes - 1;
+  r.state = replica_state::following;
+  speed.take(node_id{"n1"}, {r}, t + seconds(1));
+  BOOST_TEST(!speed.bytes_per_s());
 }
 
 BOOST_AUTO_TEST_CASE(copies_that_fail_vanish_or_begin_anew_are_not_measured) {
