@@ -81,15 +81,22 @@ std::string to_string(const topic& about) {
 }
 
 bool may_concern(const topic& about, std::string_view line) {
-  constexpr std::array always{R"("kind":"zone_)", R"("kind":"node_)", R"("kind":"centre_started")",
-                              R"("kind":"actor_ended")"};
-  auto has = [&](std::string_view text) { return line.find(text) != std::string_view::npos; };
-  if (std::any_of(always.begin(), always.end(), has)) return true;
+  // The newest of each name is the event's own: fields come before, and text has no bare quotes.
+  auto value_of = [&](std::string_view name) {
+    auto at = line.rfind(name);
+    return at == std::string_view::npos ? std::string_view{} : line.substr(at + name.size());
+  };
+  constexpr std::array always{"zone_", "node_", "centre_started\"", "actor_ended\""};
+  auto kind = value_of(R"("kind":")"), subject = value_of(R"("subject":")");
+  auto begins = [&](std::string_view with) { return kind.starts_with(with); };
+  if (std::any_of(always.begin(), always.end(), begins)) return true;
   if (const auto* node = std::get_if<node_id>(&about))
-    return has("\"subject\":\"" + node->value + '"');
+    return subject.starts_with(node->value + '"');
   if (const auto* partition = std::get_if<partition_id>(&about))
-    return has("\"subject\":\"" + to_string(*partition) + '"');
-  return has(R"("kind":"prefetch_)") || has(R"("kind":"partition_escalated")");
+    return subject.starts_with(to_string(*partition) + '"');
+  bool may_name_it = begins("prefetch_started\"") || begins("partition_escalated\"");
+  auto number = std::to_string(std::get<zone_id>(about).value);
+  return may_name_it ? line.find(number) != std::string_view::npos : begins("prefetch_");
 }
 
 void picture::take(const event& e) {

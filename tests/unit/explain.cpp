@@ -316,8 +316,8 @@ BOOST_FIXTURE_TEST_CASE(what_lies_in_the_picture_is_bounded, journal) {
 
 BOOST_FIXTURE_TEST_CASE(no_line_that_matters_is_passed_over_and_most_others_are, night) {
   auto line = [](const std::string& kind, const std::string& subject) {
-    return R"({"fields":{},"id":1,"kind":")" + kind + R"(","level":"info","subject":")" + subject
-           + R"(","text":"","time":5})";
+    return R"({"fields":{"kind":"other","reason":"zone 4","subject":"other"},"id":1,"kind":")"
+           + kind + R"(","level":"info","subject":")" + subject + R"(","text":"","time":5})";
   };
   for (const auto& about : {partition, n1, zone_4})
     for (const char* kind :
@@ -328,4 +328,7 @@ BOOST_FIXTURE_TEST_CASE(no_line_that_matters_is_passed_over_and_most_others_are,
   BOOST_TEST(!may_concern(partition, line("partition_promoted", "11.3")));
   BOOST_TEST(!may_concern(n1, line("prefetch_ready", "1.3")));
   BOOST_TEST(may_concern(zone_4, line("prefetch_ready", "1.3")));
+  BOOST_TEST(may_concern(zone_4, line("prefetch_started", "1.3")));
+  BOOST_TEST(!may_concern(topic{zone_id{77}}, line("prefetch_started", "1.3")));
+  BOOST_TEST(!may_concern(zone_4, line("partition_promoted", "1.3")));
 }
