@@ -56,6 +56,8 @@ struct context {
   std::string config_file; ///< empty: none (tests)
   /// Of the command line; they win over file and journal
   std::vector<config_change> config_changes;
+  std::string version; ///< of the program, for the journal; empty: nothing is said of the start
+  std::atomic<bool> start_told{false}; ///< the journal of events has the start of this life
   /// Batches of telemetry published in this life; outlives a restarted publisher.
   std::atomic<uint64_t> telemetry_seq{0};
   /// Messages of samples sent to history_keeper and not taken by it.

@@ -5,6 +5,7 @@
 
 #include "actors/following.hpp"
 #include "actors/names.hpp"
+#include "actors/show_what_if.hpp"
 #include "wire/codec.hpp"
 
 namespace harbinger {
@@ -344,6 +345,7 @@ std::string show_detector(coordinator_pointer self) {
 recovery_coordinator_actor::behavior_type recovery_coordinator(coordinator_pointer self,
                                                                context_ptr ctx) {
   auto& config = *ctx->config;
+  self->state.config = ctx->config;
   self->state.detector.emplace(config.recovery, config.control.heartbeat_ms,
                                recovery_coordinator_state::tick_ms);
   self->state.desk.emplace(config.recovery, config.control.command_timeout_ms);
@@ -371,6 +373,7 @@ recovery_coordinator_actor::behavior_type recovery_coordinator(coordinator_point
         self->state.detector->configure(m.now->recovery);
         self->state.desk->configure(m.now->recovery);
         self->state.desk->configure(escalation_of(*m.now));
+        self->state.config = m.now;
       },
       [=](const report_received& m) { recover(self, ctx, m.report); },
       [=](const recovery_drill& m) -> caf::result<show_reply> {
@@ -391,6 +394,9 @@ recovery_coordinator_actor::behavior_type recovery_coordinator(coordinator_point
       [=](const show_request& ask) {
         if (ask.topic == "detector") return show_reply{show_detector(self)};
         if (ask.topic == "copies") return show_copies(self, ask.words);
+        if (ask.topic == "whatif")
+          return show_what_if(*self->state.desk, *self->state.config, ask.words,
+                              self->clock().now());
         if (ask.topic == "recovery") return show_recovery(self);
         if (ask.topic == "outages") return show_outages(self);
         return show_reply{fail(errc::not_found, ask.topic)};

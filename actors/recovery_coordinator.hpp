@@ -17,6 +17,7 @@ struct recovery_coordinator_state {
   static constexpr const char* name = "recovery_coordinator";
   static constexpr uint32_t tick_ms = 50;
 
+  std::shared_ptr<const settings> config; ///< the newest
   std::optional<detection::failure_detector> detector;
   std::optional<recovery::recovery_desk> desk;
   std::vector<recovery::command_ended>

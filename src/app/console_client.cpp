@@ -51,6 +51,7 @@ result<std::string> console_client::ask(const std::vector<std::string>& words, d
 duration console_timeout(const std::vector<std::string>& words) {
   if (words.empty()) return seconds(7);
   if (words[0] == "verify") return seconds(605);
+  if (words[0] == "explain" || words[0] == "events") return seconds(62); // of the past
   return words[0] == "drill" || words[0] == "rebuild" ? seconds(125) : seconds(7);
 }
 

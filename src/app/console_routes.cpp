@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 
 #include "actors/names.hpp"
 
@@ -12,7 +13,8 @@ using words_type = std::vector<std::string>;
 
 constexpr auto drill_timeout = seconds(120); // also of a rebuild
 constexpr auto verify_timeout = seconds(600);
-constexpr auto whatif_timeout = seconds(30);
+constexpr auto what_if_timeout = seconds(30);
+constexpr auto journal_timeout = seconds(60); // the whole journal of events is read
 constexpr size_t words_max = 10'000;
 
 struct topic {
@@ -145,12 +147,23 @@ result<console_route> route_explain(const words_type& w) {
   return usage("explain node NODE | zone ZONE | partition PARTITION");
 }
 
-result<console_route> route_whatif(const words_type& w) {
-  auto what = w.size() > 1 ? w[1] : std::string{};
+/// Explaining the past is one actor's, whatever it is about.
+std::optional<console_route> route_past(const words_type& w) {
+  bool past = w[0] == "explain" && std::find(w.begin(), w.end(), "--at") != w.end();
+  bool between = w[0] == "events" && w.size() == 5;
+  if (!past && !between) return std::nullopt;
+  return console_route{names::event_publisher, show_request{w[0], rest_of(w, 1)}, journal_timeout};
+}
+
+/// The second word says what if what.
+result<console_route> route_what_if(const words_type& w) {
+  auto what = w.size() > 2 ? w[1] : std::string{};
   auto ask = show_request{"whatif", rest_of(w, 1)};
   if (what == "config")
-    return console_route{names::prefetch_coordinator, std::move(ask), whatif_timeout};
-  return usage("whatif config KEY=VALUE...");
+    return console_route{names::prefetch_coordinator, std::move(ask), what_if_timeout};
+  if (what == "kill")
+    return console_route{names::recovery_coordinator, std::move(ask), what_if_timeout};
+  return usage("whatif kill NODE|ATTRIBUTE=VALUE... [--limit N] | config KEY=VALUE...");
 }
 
 } // namespace
@@ -172,8 +185,9 @@ result<console_route> route_console(daemon_role role, const words_type& words) {
   if (first == "drill" && role == daemon_role::central) return route_drill(words);
   if (first == "rebuild" && role == daemon_role::central) return route_rebuild(words);
   if (first == "volume" && role == daemon_role::central) return route_volume(words);
+  if (auto past = route_past(words)) return std::move(*past);
   if (first == "explain" && role == daemon_role::central) return route_explain(words);
-  if (first == "whatif" && role == daemon_role::central) return route_whatif(words);
+  if (first == "whatif" && role == daemon_role::central) return route_what_if(words);
   for (const auto& t : topics) {
     const auto* actor = role == daemon_role::central ? t.central : t.node;
     if (first == t.name && actor)
@@ -212,6 +226,12 @@ std::vector<console_command> console_commands(daemon_role role) {
     all.push_back({"model retrain", "train a challenger now"});
     all.push_back({"model rollback", "use the one before again"});
     all.push_back({"model show [VERSION]", "how one was made and how good it is"});
+    all.push_back({"explain node NODE --at TIME", "what was known and decided about it then"});
+    all.push_back({"explain partition PARTITION --at TIME",
+                   "its primary, copies and zones then, and the last decision, with reasons"});
+    all.push_back({"explain zone ID --at TIME", "how a zone stood then, and what came of it"});
+    all.push_back({"whatif kill NODE|ATTRIBUTE=VALUE...",
+                   "what would be lost or late if all of these died now"});
     all.push_back({"volume create NAME PARTITIONS [REPLICAS]", "a new volume"});
   }
   for (const auto& t : topics)

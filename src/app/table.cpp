@@ -142,6 +142,7 @@ std::string render_document(const std::string& document) {
   std::string out;
   if (value.contains("lines") && value["lines"].is_array()) { // sentences for people
     for (const auto& line : value["lines"]) out += cell_text(line) + '\n';
+    if (value.contains("table") && is_table(value["table"])) out += render_table(value["table"]);
     return out;
   }
   render_object(value, 0, out);

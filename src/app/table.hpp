@@ -5,9 +5,10 @@
 namespace harbinger {
 
 /// A document of the console for people. {"columns", "rows"}: aligned columns, numbers to the
-/// right, columns without any content left out; an object with "lines": these; another: one "name:
-/// value" line each, nested ones indented. Text that is no JSON is given back as it is. Columns
-/// named "time" hold milliseconds since 1970 and are shown as UTC; control characters are shown as
+/// right, columns without any content left out; an object with "lines": these, then its "table";
+/// another: one "name: value" line each, nested ones indented. Text that is no JSON is given back
+/// as it is. Columns named "time" hold milliseconds since 1970 and are shown as UTC; control
+/// characters are shown as
 /// '?'.
 std::string render_document(const std::string& document);
 

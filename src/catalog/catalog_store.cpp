@@ -8,6 +8,7 @@
 #include <rocksdb/write_batch.h>
 
 #include "catalog/database_log.hpp"
+#include "catalog/row_fields.hpp"
 #include "core/crash_points.hpp"
 #include "wire/codec.hpp"
 
@@ -127,7 +128,9 @@ result<catalog_view> catalog_store::load() const {
 
 result<void> catalog_store::commit(const partition_map& delta, const std::string& subject,
                                    const std::string& why) {
-  return commit(delta, {{delta.revision, subject, why}});
+  catalog::change_note note{delta.revision, subject, why};
+  if (delta.nodes.size() == 1) note.row = catalog::row_fields(delta.nodes.front());
+  return commit(delta, std::vector{std::move(note)});
 }
 
 result<void> catalog_store::commit(const partition_map& delta,
@@ -143,11 +146,12 @@ result<void> catalog_store::commit(const partition_map& delta,
       std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch())
           .count()};
   line.kind = "catalog_change";
-  line.fields["term"] = std::to_string(head.term);
   for (auto& note : notes) {
     line.id = ++head.journal;
     line.subject = note.subject;
     line.text = note.why;
+    line.fields = note.row;
+    line.fields["term"] = std::to_string(head.term);
     line.fields["revision"] = std::to_string(note.revision.value);
     batch.Put("j" + big_endian(line.id), wire::encode(line));
     if (line.id > journal_max) batch.Delete("j" + big_endian(line.id - journal_max));
@@ -173,6 +177,33 @@ result<std::vector<event>> catalog_store::journal(size_t limit) const {
     lines.push_back(std::move(*line));
   }
   return lines;
+}
+
+result<row_journal> catalog_store::journal_of(const std::string& subject) const {
+  row_journal out;
+  std::unique_ptr<rocksdb::Iterator> it{impl_->db->NewIterator(rocksdb::ReadOptions{})};
+  bool oldest = true;
+  for (it->Seek("j"); it->Valid() && it->key().starts_with("j"); it->Next()) {
+    auto value = it->value().ToStringView();
+    if (!oldest && value.find(subject) == std::string_view::npos) continue;
+    auto line = wire::decode<event>(value);
+    if (!line) return tl::unexpected<error>(line.error());
+    if (oldest) out.since = line->time, out.whole = line->id == 1;
+    oldest = false;
+    if (line->subject == subject) out.changes.push_back(std::move(*line));
+  }
+  if (!it->status().ok()) return tl::unexpected<error>(failed(it->status(), "catalog journal"));
+  return out;
+}
+
+result<std::optional<partition_row>> catalog_store::stored_partition(partition_id id) const {
+  std::string stored;
+  auto status = impl_->db->Get(rocksdb::ReadOptions{}, "p" + big_endian(id.value), &stored);
+  if (status.IsNotFound()) return std::optional<partition_row>{};
+  if (!status.ok()) return tl::unexpected<error>(failed(status, "catalog"));
+  auto row = wire::decode<partition_row>(stored);
+  if (!row) return tl::unexpected<error>(row.error());
+  return std::optional{std::move(*row)};
 }
 
 } // namespace harbinger

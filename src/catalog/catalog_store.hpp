@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,14 @@
 
 namespace harbinger {
 
-/// Not thread-safe; one owner at a time (catalog_keeper).
+/// What is kept of the changes of one row.
+struct row_journal {
+  std::vector<event> changes; ///< oldest first; fields: row_fields.hpp
+  unix_ms since;              ///< of the oldest change that is kept of any row
+  bool whole = false;         ///< no change was ever let go
+};
+
+/// Not thread-safe, but for what says so; one owner at a time (catalog_keeper).
 class catalog_store {
 public:
   static constexpr uint64_t journal_max = 100'000; ///< changes kept; the oldest go
@@ -39,6 +47,10 @@ public:
   result<void> commit(const partition_map& delta, const std::vector<catalog::change_note>& notes);
   /// The newest changes, newest first: event.kind "catalog_change", id the journal's number.
   result<std::vector<event>> journal(size_t limit) const;
+  /// The changes of a partition ("1.17") or a node. From any thread; reads the whole journal.
+  result<row_journal> journal_of(const std::string& subject) const;
+  /// As it is stored now. From any thread.
+  result<std::optional<partition_row>> stored_partition(partition_id id) const;
 
 private:
   struct impl;

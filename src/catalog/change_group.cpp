@@ -3,6 +3,7 @@
 #include <set>
 
 #include "catalog/catalog.hpp"
+#include "catalog/row_fields.hpp"
 #include "core/ensure.hpp"
 
 namespace harbinger::catalog {
@@ -14,7 +15,7 @@ result<partition_row> change_group::add(catalog_view& view, const change_partiti
   auto& row = delta->partitions.front();
   if (empty()) previous_ = delta->previous;
   before_.push_back(*view.partition(row.id));
-  notes_.push_back({delta->revision, to_string(row.id), command.reason});
+  notes_.push_back({delta->revision, to_string(row.id), command.reason, row_fields(row)});
   view.apply(*delta);
   return std::move(row);
 }

@@ -2,6 +2,8 @@
 
 /// Changes of partitions that are made durable together, by one synced write. Pure.
 
+#include <map>
+#include <string>
 #include <vector>
 
 #include "catalog/catalog_view.hpp"
@@ -14,6 +16,7 @@ namespace harbinger::catalog {
 struct change_note {
   harbinger::revision revision;
   std::string subject, why;
+  std::map<std::string, std::string> row = {}; ///< as it is now (row_fields.hpp)
 };
 
 class change_group {

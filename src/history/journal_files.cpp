@@ -12,7 +12,7 @@
 namespace harbinger::journal_files {
 namespace {
 namespace fs = std::filesystem;
-constexpr std::string_view open_ending = ".journal", packed_ending = ".journal.zst";
+constexpr std::string_view packed_ending = ".zst";
 
 bool strip(std::string_view& name, std::string_view ending) {
   if (!name.ends_with(ending)) return false;
@@ -27,11 +27,12 @@ bool read_number(std::string_view text, T& out) {
 }
 
 /// Only of names that name() gives.
-std::optional<segment_file> parse_name(const std::string& name) {
+std::optional<segment_file> parse_name(const std::string& name, std::string_view ending) {
   segment_file out;
+  out.ending = ending;
   std::string_view rest = name;
   out.packed = strip(rest, packed_ending);
-  if (!out.packed && !strip(rest, open_ending)) return std::nullopt;
+  if (!strip(rest, ending)) return std::nullopt;
   auto dash = rest.find('-');
   if (dash == std::string_view::npos || !read_number(rest.substr(0, dash), out.number)
       || !read_number(rest.substr(dash + 1), out.opened_ms) || out.name() != name)
@@ -59,17 +60,17 @@ std::string segment_file::name() const {
   char text[64];
   std::snprintf(text, sizeof text, "%010llu-%lld", static_cast<unsigned long long>(number),
                 static_cast<long long>(opened_ms));
-  return text + std::string(packed ? packed_ending : open_ending);
+  return text + std::string(ending) + std::string(packed ? packed_ending : "");
 }
 
-result<std::vector<segment_file>> list(const std::string& directory) {
+result<std::vector<segment_file>> list(const std::string& directory, std::string_view ending) {
   std::error_code error;
   std::vector<segment_file> out;
   fs::directory_iterator it(directory, error), end;
   if (error) return fail(errc::not_found, directory + ": " + error.message());
   for (; it != end; it.increment(error)) {
     if (error) return fail(errc::io, directory + ": " + error.message());
-    auto file = parse_name(it->path().filename().string());
+    auto file = parse_name(it->path().filename().string(), ending);
     if (!file) continue;
     file->bytes = it->file_size(error);
     if (error) continue; // removed in between
@@ -82,10 +83,15 @@ result<std::vector<segment_file>> list(const std::string& directory) {
   return out;
 }
 
-result<journal_text::segment> read(const std::string& directory, const segment_file& file) {
+result<std::string> read_text(const std::string& directory, const segment_file& file) {
   auto path = directory + '/' + file.name();
   auto text = read_whole_file(path, segment_bytes_max);
-  if (text && file.packed) text = unpacked(*text, path);
+  return text && file.packed ? unpacked(*text, path) : text;
+}
+
+result<journal_text::segment> read(const std::string& directory, const segment_file& file) {
+  auto path = directory + '/' + file.name();
+  auto text = read_text(directory, file);
   if (!text) return tl::unexpected(text.error());
   std::string_view body = *text;
   if (file.packed) {
@@ -98,16 +104,13 @@ result<journal_text::segment> read(const std::string& directory, const segment_f
   return segment;
 }
 
-result<uint64_t> pack(const std::string& directory, const segment_file& file) {
+result<uint64_t> put_packed(const std::string& directory, const segment_file& file,
+                            std::string_view text) {
   auto target = file;
   target.packed = true;
   auto from = directory + '/' + file.name(), to = directory + '/' + target.name();
-  auto text = read_whole_file(from, segment_bytes_max);
-  if (!text) return tl::unexpected(text.error());
-  text->resize(text->rfind('\n') + 1); // npos: nothing
   packer out;
-  out.add(*text);
-  out.add(journal_text::end_line(*text));
+  out.add(text);
   auto bytes = out.finish();
   if (auto ok = write_file(to + ".part", bytes); !ok) {
     ::unlink((to + ".part").c_str());
@@ -119,12 +122,20 @@ result<uint64_t> pack(const std::string& directory, const segment_file& file) {
   return bytes.size();
 }
 
-void tidy(const std::string& directory, std::vector<segment_file>& files) {
+result<uint64_t> pack(const std::string& directory, const segment_file& file) {
+  auto text = read_whole_file(directory + '/' + file.name(), segment_bytes_max);
+  if (!text) return tl::unexpected(text.error());
+  text->resize(text->rfind('\n') + 1); // npos: nothing
+  *text += journal_text::end_line(*text);
+  return put_packed(directory, file, *text);
+}
+
+void tidy(const std::string& directory, std::vector<segment_file>& files, std::string_view ending) {
   std::error_code ignored;
   for (fs::directory_iterator it(directory, ignored), end; it != end; it.increment(ignored)) {
     if (ignored) break;
     auto name = it->path().filename().string();
-    if (name.ends_with(".part") && parse_name(name.substr(0, name.size() - 5)))
+    if (name.ends_with(".part") && parse_name(name.substr(0, name.size() - 5), ending))
       fs::remove(it->path(), ignored);
   }
   for (size_t i = 1; i < files.size(); ++i)

@@ -68,14 +68,15 @@ std::string words_for(const copy_outlook& c, const node_id& primary, bool usable
 } // namespace
 
 measured_times measured(const std::vector<outage>& outages) {
-  std::vector<double> detect, promote, redundancy;
+  std::vector<double> detect, promote, redundancy, primaries;
   for (const auto& o : outages) {
     if (!o.over() || o.primaries == 0) continue;
     detect.push_back(o.detect_ms);
     promote.push_back(o.promote_ms);
     redundancy.push_back(o.redundancy_ms);
+    primaries.push_back(static_cast<double>(o.primaries));
   }
-  return {detect.size(), median(detect), median(promote), median(redundancy)};
+  return {detect.size(), median(detect), median(promote), median(redundancy), median(primaries)};
 }
 
 std::vector<copy_outlook> copy_outlooks(const surroundings& around, const measured_times& times) {

@@ -18,6 +18,7 @@ struct measured_times {
   double detect_ms = 0.0;     ///< silence to verdict
   double promote_ms = 0.0;    ///< verdict to the last primary at work
   double redundancy_ms = 0.0; ///< verdict to the last replica restored
+  double primaries = 0.0;     ///< that were lost at once
 };
 measured_times measured(const std::vector<outage>& outages);
 

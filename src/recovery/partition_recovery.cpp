@@ -10,6 +10,7 @@
 namespace harbinger::recovery {
 
 bool surroundings::alive(const node_id& node) const {
+  if (also_dead && also_dead->contains(node)) return false;
   auto row = view.node(node);
   return row && row->state != node_state::dead;
 }

@@ -21,6 +21,8 @@ struct surroundings {
   const replica_book& book;
   const std::set<node_id>& in_zones;
   time_point now;
+  /// Taken for dead whatever the catalog says: "what if" (what_if.hpp)
+  const std::set<node_id>* also_dead = nullptr;
 
   bool alive(const node_id& node) const; ///< in the catalog, not dead
   incarnation life(const node_id& node) const;

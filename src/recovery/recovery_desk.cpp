@@ -29,6 +29,7 @@ actions recovery_desk::step(const partition_map& map, time_point now) {
 actions recovery_desk::step(const node_report& report, time_point now) {
   actions out;
   auto changed = book_.take_all(report.node, report.life, report.replicas, now);
+  copy_speed_.take(report.node, report.replicas, now);
   auto [it, first] = conflicts_.try_emplace(report.node, report.conflicts);
   if (!first && report.conflicts > it->second)
     out.push_back(raise{severity::warning,

@@ -18,11 +18,13 @@
 #include "core/settings.hpp"
 #include "messages/local.hpp"
 #include "recovery/copy_outlook.hpp"
+#include "recovery/copy_speed.hpp"
 #include "recovery/drill.hpp"
 #include "recovery/escalation.hpp"
 #include "recovery/last_resort.hpp"
 #include "recovery/outages.hpp"
 #include "recovery/redundancy.hpp"
+#include "recovery/what_if.hpp"
 
 namespace harbinger::recovery {
 
@@ -140,6 +142,12 @@ public:
   std::vector<copy_outlook> copies(time_point now) const {
     return copy_outlooks(around(now), measured(outages_.rows()));
   }
+  /// For `harbinger whatif kill`.
+  kill_forecast what_if(const std::set<node_id>& nodes, const kill_assumptions& assumed,
+                        time_point now) const {
+    return what_if_killed(around(now), nodes, measured(outages_.rows()), copy_speed_.bytes_per_s(),
+                          assumed);
+  }
   /// Partitions that are escalated, or on the way to it, as of the last look.
   size_t escalated_now() const { return budget_.standing; }
 
@@ -255,6 +263,7 @@ private:
   std::map<std::pair<node_id, partition_id>, stray> strays_;
   std::map<uint64_t, operation> operations_;
   outage_log outages_;
+  copy_speed copy_speed_;
   std::map<node_id, incarnation> lost_; ///< newest life of each that is over, also before the
                                         ///< catalog says so
   std::optional<drill> drill_;

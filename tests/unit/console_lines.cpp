@@ -1,14 +1,12 @@
 #include <boost/test/unit_test.hpp>
 
 #include <filesystem>
-#include <fstream>
 
 #include <nlohmann/json.hpp>
 
 #include "app/console_client.hpp"
 #include "app/console_routes.hpp"
 #include "app/daemon_process.hpp"
-#include "app/event_log.hpp"
 #include "app/status.hpp"
 #include "app/table.hpp"
 
@@ -101,41 +99,6 @@ BOOST_AUTO_TEST_CASE(status_is_put_together_from_the_listings) {
   BOOST_TEST(status["partitions"]["short_of_replicas"] == 2);
   BOOST_TEST(status["partitions"]["escalated"] == 1);
   BOOST_TEST(status["missing"][0] == "zones: timeout");
-}
-
-BOOST_FIXTURE_TEST_CASE(event_ids_grow_over_restarts_and_those_of_cut_lines_are_not_given_again,
-                        scratch) {
-  event e{0, {}, severity::alert, "node_dead", "n3", "n3 is dead \xff", {{"why", "silence"}}};
-  {
-    auto log = event_log::open(path.string());
-    BOOST_REQUIRE(log.has_value());
-    for (int i = 0; i < 3; ++i) log->add(e, unix_ms{i});
-  }
-  auto file = path / "events.jsonl";
-  std::filesystem::resize_file(file, std::filesystem::file_size(file) - 5);
-  auto log = event_log::open(path.string());
-  BOOST_REQUIRE(log.has_value());
-  BOOST_TEST(log->unreadable() == 1u);
-  BOOST_TEST(log->add(e, unix_ms{9}).stored.id == 4u);
-  auto again = event_log::open(path.string());
-  BOOST_TEST(again->kept().size() == 3u);
-  BOOST_TEST(again->kept().back().fields.at("why") == "silence");
-  auto listed = nlohmann::json::parse(again->list(1, 1));
-  BOOST_TEST(listed["rows"].size() == 1u);
-  BOOST_TEST(listed["rows"][0][0] == 2);
-  BOOST_TEST(nlohmann::json::parse(again->list(0, 1))["rows"][0][0] == 4,
-             "without an id: the newest");
-}
-
-BOOST_FIXTURE_TEST_CASE(the_event_file_is_rotated_and_bounded, scratch) {
-  auto log = event_log::open(path.string());
-  event e;
-  e.text = std::string(100'000, 'x');
-  for (int i = 0; i < 300; ++i) log->add(e, unix_ms{1});
-  BOOST_TEST(std::filesystem::file_size(path / "events.jsonl") <= event_log::file_bytes_max);
-  BOOST_TEST(std::filesystem::file_size(path / "events.1.jsonl") <= event_log::file_bytes_max);
-  auto again = event_log::open(path.string());
-  BOOST_TEST(again->add(e, unix_ms{1}).stored.id == 301u);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_state_directory_belongs_to_one_process, scratch) {

@@ -29,14 +29,36 @@ using words = std::vector<std::string>;
 
 /// `name` with words behind it is passed to the daemon's console as it is.
 void add_console_command(CLI::App& app, common_options& common, job& todo, const char* name,
-                         const char* what, const char* arguments = nullptr) {
+                         const char* what, const char* arguments = nullptr, bool limited = false) {
   auto* command = app.add_subcommand(name, what);
+  auto limit = std::make_shared<std::string>();
+  if (limited) command->add_option("--limit", *limit, "at most so many rows");
   auto rest = std::make_shared<words>();
   if (arguments) command->add_option("words", *rest, arguments);
-  command->callback([&common, &todo, name, rest] {
-    todo = [&common, name, rest] {
+  command->callback([&common, &todo, name, rest, limit] {
+    todo = [&common, name, rest, limit] {
       words line{name};
       line.insert(line.end(), rest->begin(), rest->end());
+      if (!limit->empty()) line.push_back("--limit"), line.push_back(*limit);
+      return ask_and_print(common.state_dir, line, common.json);
+    };
+  });
+}
+
+void add_explain(CLI::App& app, common_options& common, job& todo) {
+  auto* command = app.add_subcommand(
+      "explain", "why, in sentences; with --at: what was known and decided at a time");
+  auto rest = std::make_shared<words>();
+  auto at = std::make_shared<std::string>();
+  command->add_option("words", *rest, "node NODE | zone ID | partition PARTITION");
+  command->add_option("--at", *at,
+                      "2026-11-28T03:04:05Z, 03:04 (UTC), \"10m ago\", -10m, or seconds or "
+                      "milliseconds since 1970");
+  command->callback([&common, &todo, rest, at] {
+    todo = [&common, rest, at] {
+      words line{"explain"};
+      line.insert(line.end(), rest->begin(), rest->end());
+      if (!at->empty()) line.push_back("--at"), line.push_back(*at);
       return ask_and_print(common.state_dir, line, common.json);
     };
   });
@@ -61,9 +83,11 @@ void add_listings(CLI::App& app, common_options& common, job& todo) {
                       "nodes that were lost, and what each phase of the recovery took");
   add_console_command(app, common, todo, "detector", "suspicion of every node");
   add_console_command(app, common, todo, "telemetry", "what came in and what was refused");
-  add_console_command(app, common, todo, "explain", "why, in sentences",
-                      "node NODE | zone ZONE | partition PARTITION");
-  add_console_command(app, common, todo, "whatif", "what would be if", "config KEY=VALUE...");
+  add_explain(app, common, todo);
+  add_console_command(
+      app, common, todo, "whatif",
+      "what would be lost or late if these died now; what other settings would plan",
+      "kill NODE|ATTRIBUTE=VALUE... [--limit N] | config KEY=VALUE...", true);
   add_console_command(app, common, todo, "model",
                       "the model in use, and those before and beside it",
                       "list | show [V] | promote V | rollback | diff A B | retrain");
@@ -147,14 +171,23 @@ void add_events(CLI::App& app, common_options& common, job& todo) {
     bool follow = false;
     uint64_t since = 0;
     uint32_t limit = 100;
+    std::string from, to;
   };
   auto* command = app.add_subcommand("events", "what happened, and why");
   auto given = std::make_shared<options>();
   command->add_flag("--follow,-f", given->follow, "go on until Ctrl-C");
   command->add_option("--since", given->since, "only events with a higher id");
   command->add_option("--limit", given->limit, "at most so many")->check(CLI::Range(1, 1000));
+  command->add_option("--from", given->from,
+                      "from the whole journal, since then (see explain --at)");
+  command->add_option("--to", given->to, "and until then");
   command->callback([&common, &todo, given] {
     todo = [&common, given] {
+      if (!given->from.empty() || !given->to.empty())
+        return ask_and_print(common.state_dir,
+                             {"events", std::to_string(given->since), std::to_string(given->limit),
+                              given->from, given->to},
+                             common.json);
       if (given->follow) return follow_events(common.state_dir, given->since, common.json);
       return ask_and_print(common.state_dir,
                            {"events", std::to_string(given->since), std::to_string(given->limit)},

@@ -211,6 +211,7 @@ exit_code run_daemon(const daemon_options& options) {
 
   auto ctx = std::make_shared<context>();
   ctx->role = options.role;
+  ctx->version = HARBINGER_VERSION;
   ctx->config_file = options.config_file;
   ctx->config_changes = options.changes;
   ctx->wall_clock = wall_clock_now;
