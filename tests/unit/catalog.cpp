@@ -9,6 +9,7 @@
 
 #include "catalog/catalog.hpp"
 #include "catalog/catalog_store.hpp"
+#include "catalog/change_group.hpp"
 
 using namespace harbinger;
 
@@ -311,6 +312,39 @@ BOOST_FIXTURE_TEST_CASE(store_brings_everything_back_in_a_new_term, cluster) {
   BOOST_REQUIRE(journal);
   BOOST_REQUIRE(journal->size() == 2u);
   BOOST_TEST(journal->front().text == "volume created");
+}
+
+BOOST_FIXTURE_TEST_CASE(the_journal_says_how_each_changed_row_was_and_how_far_it_reaches, cluster) {
+  directory dir;
+  auto store = catalog_store::open(dir.path);
+  BOOST_REQUIRE_MESSAGE(store, (store ? "" : to_string(store.error())));
+  commit(catalog::create_volume(view, {"vol", 4, 2}, {"rack"}));
+  BOOST_REQUIRE((*store)->commit(view.whole(), "vol", "volume created"));
+  auto row = *view.partition(make_partition_id(1, 2));
+  catalog::change_group group;
+  auto change = [&](const node_id& copy, bool ready) {
+    row.copies = {{copy, copy_id{1}, ready}};
+    auto stored = group.add(view, {row.revision, row, ready ? "it is ready" : "a copy"});
+    BOOST_REQUIRE_MESSAGE(stored, (stored ? "" : to_string(stored.error())));
+    row = *stored;
+  };
+  node_id target;
+  for (const auto& [id, node] : view.nodes())
+    if (!catalog_view::mentions(row, id)) target = id;
+  change(target, false), change(target, true); // both in one group
+  BOOST_REQUIRE((*store)->commit(group.delta(view), group.notes()));
+  auto told = (*store)->journal_of("1.2");
+  BOOST_REQUIRE(told);
+  BOOST_REQUIRE(told->changes.size() == 2u);
+  BOOST_TEST(told->whole);
+  BOOST_TEST(told->since.value > 0);
+  BOOST_TEST(told->changes[0].fields.at("copies") == target.value + "(copying)");
+  BOOST_TEST(told->changes[1].fields.at("copies") == target.value);
+  BOOST_TEST(told->changes[1].fields.at("primary") == row.primary.value);
+  BOOST_TEST(told->changes[1].text == "it is ready");
+  BOOST_TEST((*store)->journal_of("1.22")->changes.empty());
+  BOOST_TEST((*store)->stored_partition(row.id)->value().copies.front().ready);
+  BOOST_TEST(!(*store)->stored_partition(make_partition_id(9, 9))->has_value());
 }
 
 BOOST_FIXTURE_TEST_CASE(what_was_committed_survives_kill_9, cluster) {
