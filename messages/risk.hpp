@@ -40,7 +40,7 @@ struct node_risk {
   double horizon_s = 0.0;
   double input_age_s = 0.0; ///< age of the newest sample that went in; infinite when none ever came
   std::string model;        ///< version of the model, or "heuristic"
-  std::vector<risk_reason> reasons; ///< heaviest first, at most 5
+  std::vector<risk_reason> reasons;            ///< heaviest first, at most 5
   group_deviations deviations = no_deviations; ///< local only: whose telemetry moves together?
 };
 template <class V>

@@ -74,6 +74,7 @@ result<> zone_demo_run::start() {
   // Replicas may share a rack here, though not a host: so that there is something to lose with one.
   return stage_.start({{"placement.spread", "[\"host\"]"},
                        {"zones.share_max", "0.5"},
+                       {"zones.capacity_share_max", "0.5"},
                        {"zones.escalate_at", escalate_at}});
 }
 

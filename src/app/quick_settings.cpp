@@ -6,11 +6,12 @@ namespace harbinger {
 
 std::map<std::string, std::string> quick_central_settings() {
   return {
-      {"control.heartbeat_ms", "100"},     {"control.report_ms", "200"},
-      {"prediction.horizon_s", "20.0"},    {"prediction.scoring_ms", "500"},
-      {"prediction.stale_after_s", "3.0"}, {"prediction.windows_s", "[3.0, 10.0, 40.0]"},
-      {"zones.minimum_stay_s", "8.0"},     {"zones.share_max", "0.34"},
-      {"zones.domains", "[\"rack\"]"},     {"prefetch.keep_after_zone_s", "60.0"},
+      {"control.heartbeat_ms", "100"},        {"control.report_ms", "200"},
+      {"prediction.horizon_s", "20.0"},       {"prediction.scoring_ms", "500"},
+      {"prediction.stale_after_s", "3.0"},    {"prediction.windows_s", "[3.0, 10.0, 40.0]"},
+      {"zones.minimum_stay_s", "8.0"},        {"zones.share_max", "0.34"},
+      {"zones.capacity_share_max", "0.34"},   {"zones.domains", "[\"rack\"]"},
+      {"prefetch.keep_after_zone_s", "60.0"},
   };
 }
 

@@ -123,65 +123,82 @@ void name_groups(const zone_nodes& nodes, const std::vector<zone_group>& before,
             [](const zone_group& a, const zone_group& b) { return a.id < b.id; });
 }
 
-std::vector<zone_change> compare_groups(const zone_nodes& nodes,
-                                        const std::vector<zone_group>& before,
-                                        const std::vector<zone>& old_zones,
-                                        const std::vector<zone_group>& now,
-                                        const std::vector<zone>& new_zones) {
-  std::vector<zone_change> out;
+namespace {
+
+/// What became of whom, by place in the old and the new list.
+struct genealogy {
+  std::map<uint32_t, std::vector<zone_id>> took_in, gave; ///< of zones that go on, or are new
+  std::map<uint32_t, zone_id> whereto;                    ///< of those that ended
+  std::map<uint32_t, zone_id> whence;                     ///< of new ones, from those that go on
+};
+
+genealogy trace(const zone_nodes& nodes, const std::vector<zone_group>& before,
+                const std::vector<zone_group>& now) {
+  genealogy out;
   auto old_place_of = places(nodes, before), new_place_of = places(nodes, now);
-  // Where zones that ended went, and whence new ones came.
-  std::map<uint32_t, std::vector<zone_id>> took_in, gave;
-  std::map<uint32_t, uint32_t> whereto, whence; // by place
   for (uint32_t old = 0; old < before.size(); ++old) {
     if (place_of_id(now, before[old].id) != no_number) continue;
     auto place = most(overlaps(before[old], new_place_of));
     if (place == no_number) continue;
-    whereto[old] = place;
-    took_in[place].push_back(before[old].id);
+    out.whereto[old] = now[place].id;
+    out.took_in[place].push_back(before[old].id);
   }
   for (uint32_t place = 0; place < now.size(); ++place) {
     if (place_of_id(before, now[place].id) != no_number) continue;
     auto old = most(overlaps(now[place], old_place_of));
     auto goes_on = old == no_number ? no_number : place_of_id(now, before[old].id);
     if (goes_on == no_number) continue;
-    whence[place] = old;
-    gave[goes_on].push_back(now[place].id);
+    out.whence[place] = before[old].id;
+    out.gave[goes_on].push_back(now[place].id);
   }
-  auto also = [](const auto& lists, uint32_t place, const char* verb) {
-    std::string text;
-    auto found = lists.find(place);
-    if (found == lists.end()) return text;
-    text = std::string("; ") + verb;
-    for (auto id : found->second) text += (id == found->second.front() ? " " : ", ") + label(id);
-    return text;
-  };
+  return out;
+}
+
+/// "; took in zone 9, zone 12".
+std::string also(const std::map<uint32_t, std::vector<zone_id>>& lists, uint32_t place,
+                 const char* verb) {
+  auto found = lists.find(place);
+  if (found == lists.end()) return {};
+  auto text = std::string("; ") + verb;
+  for (auto id : found->second) text += (id == found->second.front() ? " " : ", ") + label(id);
+  return text;
+}
+
+} // namespace
+
+std::vector<zone_change> compare_groups(const zone_nodes& nodes,
+                                        const std::vector<zone_group>& before,
+                                        const std::vector<zone>& old_zones,
+                                        const std::vector<zone_group>& now,
+                                        const std::vector<zone>& new_zones) {
+  std::vector<zone_change> out;
+  auto family = trace(nodes, before, now);
   for (uint32_t place = 0; place < now.size(); ++place) {
     const auto& g = now[place];
     const auto& z = new_zones[place];
     auto names = few_names(nodes, g.members);
+    auto took_in = also(family.took_in, place, "took in");
     auto old = place_of_id(before, g.id);
     if (old == no_number) {
-      auto from = whence.find(place);
-      bool split = from != whence.end();
-      auto how = split ? " split from " + label(before[from->second].id) + " on " : " formed on ";
+      auto from = family.whence.find(place);
+      bool split = from != family.whence.end();
+      auto how = split ? " split from " + label(from->second) + " on " : " formed on ";
       out.push_back({split ? zone_change_kind::split : zone_change_kind::formed, z,
-                     label(g.id) + how + z.domain + ": " + names + likely(z)
-                         + also(took_in, place, "took in")});
+                     label(g.id) + how + z.domain + ": " + names + likely(z) + took_in});
     } else if (before[old].members != g.members || old_zones[old].domain != z.domain) {
       out.push_back({zone_change_kind::changed, z,
                      label(g.id) + " on " + z.domain + " is now " + names + ", was "
                          + few_names(nodes, before[old].members) + " on " + old_zones[old].domain
-                         + also(took_in, place, "took in") + also(gave, place, "gave")});
+                         + took_in + also(family.gave, place, "gave")});
     }
   }
   for (uint32_t old = 0; old < before.size(); ++old) {
     if (place_of_id(now, before[old].id) != no_number) continue;
-    auto to = whereto.find(old);
-    bool merged = to != whereto.end();
+    auto to = family.whereto.find(old);
+    bool merged = to != family.whereto.end();
     out.push_back({merged ? zone_change_kind::merged : zone_change_kind::dissolved, old_zones[old],
                    label(before[old].id) + " on " + old_zones[old].domain
-                       + (merged ? " went into " + label(now[to->second].id) : " dissolved")});
+                       + (merged ? " went into " + label(to->second) : " dissolved")});
   }
   return out;
 }

@@ -310,7 +310,8 @@ BOOST_FIXTURE_TEST_CASE(zones_and_changes_of_the_map_are_published_on_topics_of_
   formed.id = zone_id{3};
   formed.members = {node_id{"n1"}, node_id{"n2"}};
   BOOST_REQUIRE(eventually([&] { // until the second subscription stands too
-    tell<event_publisher_actor>(names::event_publisher, zone_map{term{2}, 9, {formed}, false, {}});
+    tell<event_publisher_actor>(names::event_publisher,
+                                zone_map{term{2}, 9, {formed}, false, {}, {}});
     return !only_zones.all<zone_map>().empty();
   }));
   tell<event_publisher_actor>(names::event_publisher,

@@ -27,7 +27,8 @@ struct rack_in_trouble : live_cluster {
                       {"zones.enter_at", "0.3"},
                       {"zones.leave_at", "0.1"},
                       {"zones.escalate_at", "0.3"},
-                      {"zones.share_max", "0.67"}}) {
+                      {"zones.share_max", "0.67"},
+                      {"zones.capacity_share_max", "0.67"}}) {
     // 30 pairs of primary and secondary among six nodes: each once.
     require(cluster->create_volume(paired, 30, 2, seconds(10)));
     require_full();

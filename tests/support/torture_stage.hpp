@@ -29,6 +29,7 @@ public:
                       {"zones.leave_at", "0.1"},
                       {"zones.escalate_at", "0.3"},
                       {"zones.share_max", "0.67"},
+                      {"zones.capacity_share_max", "0.67"},
                       {"zones.minimum_stay_s", "2.0"}},
                      node_settings),
         made_(nodes) {

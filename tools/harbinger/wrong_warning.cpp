@@ -18,7 +18,7 @@ result<std::unique_ptr<wrong_warning>> wrong_warning::start(const options& wante
   c.node = quick_node_settings();
   c.central["zones.enter_at"] = "0.3"; // errors alone are a risk of 0.4
   c.central["zones.leave_at"] = "0.1";
-  c.central["zones.share_max"] = "0.34";
+  c.central["zones.share_max"] = c.central["zones.capacity_share_max"] = "0.34";
   c.central["zones.escalated_max"] = "0"; // a third member would be another question
   c.central["prediction.retrain_after_failures"] = "0";
   // Without any zone map nobody would be known to be safe, and lost replicas not made anew.
