@@ -108,10 +108,11 @@ caf::result<show_reply> ask_files(publisher_self self, const context_ptr& ctx,
   if (readers.use_count() > event_publisher_state::readers_max)
     return show_reply{fail(errc::overloaded, "the journal is being read for others")};
   using reader = caf::typed_actor<caf::replies_to<show_request>::with<show_reply>>;
-  auto read = [ctx, mine = readers](reader::pointer helper) -> reader::behavior_type {
+  auto place = std::make_shared<std::shared_ptr<int>>(readers); // one, however often it is copied
+  auto read = [ctx, place](reader::pointer helper) -> reader::behavior_type {
     return {[=](const show_request& r) {
       helper->quit();
-      (void)mine;
+      (void)place;
       return show_reply{r.topic == "explain" ? explain_past(ctx, r) : events_between(ctx, r.words)};
     }};
   };

@@ -10,7 +10,8 @@
 namespace harbinger {
 
 struct central_resources {
-  /// Never null. The catalog's database; used by catalog_keeper alone. Its term() is the term of
+  /// Never null. The catalog's database; used by catalog_keeper, and by others for what it lets
+  /// any thread do. Its term() is the term of
   /// this life of the centre.
   std::shared_ptr<catalog_store> catalog;
 };

@@ -15,7 +15,7 @@ using harbinger::testing::live_cluster;
 
 namespace {
 
-constexpr const char *paired = "pairs";
+constexpr const char* paired = "pairs";
 
 struct rack_in_trouble : live_cluster {
   std::set<node_id> rack;
@@ -33,83 +33,70 @@ struct rack_in_trouble : live_cluster {
     require(cluster->create_volume(paired, 30, 2, seconds(10)));
     require_full();
     std::map<std::string, std::set<node_id>> racks;
-    for (auto &node : cluster->nodes())
-      racks[node.rack].insert(node_id{node.name});
+    for (auto& node : cluster->nodes()) racks[node.rack].insert(node_id{node.name});
     auto map = cluster->map();
     require(map);
-    for (auto &[name, nodes] : racks) {
+    for (auto& [name, nodes] : racks) {
       std::set<partition_id> found;
-      for (auto &row : map->partitions)
-        if (!member_outside(row, nodes))
-          found.insert(row.id);
-      if (found.size() > whole.size())
-        whole = found, rack = nodes;
+      for (auto& row : map->partitions)
+        if (!member_outside(row, nodes)) found.insert(row.id);
+      if (found.size() > whole.size()) whole = found, rack = nodes;
     }
     BOOST_REQUIRE(!whole.empty());
   }
-  static bool member_outside(const partition_row &row,
-                             const std::set<node_id> &of) {
+  static bool member_outside(const partition_row& row, const std::set<node_id>& of) {
     return std::any_of(row.sync_set.begin(), row.sync_set.end(),
-                       [&](const node_id &id) { return !of.contains(id); });
+                       [&](const node_id& id) { return !of.contains(id); });
   }
   void log_errors() {
-    for (auto &id : rack) {
+    for (auto& id : rack) {
       std::ofstream log(cluster->find(id.value)->log_file(), std::ios::app);
-      for (int i = 0; i < 10; ++i)
-        log << "ERROR storage: write failed: Input/output error (EIO)\n";
+      for (int i = 0; i < 10; ++i) log << "ERROR storage: write failed: Input/output error (EIO)\n";
     }
   }
-  bool all_escalated(const partition_map &map) const {
-    return std::all_of(
-        map.partitions.begin(), map.partitions.end(), [this](auto &row) {
-          return !whole.contains(row.id) || member_outside(row, rack);
-        });
+  bool all_escalated(const partition_map& map) const {
+    return std::all_of(map.partitions.begin(), map.partitions.end(), [this](auto& row) {
+      return !whole.contains(row.id) || member_outside(row, rack);
+    });
   }
   void require_escalated(duration timeout) {
     auto until = std::chrono::steady_clock::now() + timeout;
     for (;;) {
       log_errors();
       auto map = cluster->map();
-      if (map && all_escalated(*map))
-        return;
-      BOOST_REQUIRE_MESSAGE(
-          std::chrono::steady_clock::now() < until,
-          "not every partition that is whole in the rack was escalated");
+      if (map && all_escalated(*map)) return;
+      BOOST_REQUIRE_MESSAGE(std::chrono::steady_clock::now() < until,
+                            "not every partition that is whole in the rack was escalated");
       pause_for(milliseconds(200));
     }
   }
   /// What the centre says of the loss of the rack.
   nlohmann::json forecast() {
     std::vector<std::string> words{"whatif", "kill"};
-    for (auto &id : rack)
-      words.push_back(id.value);
+    for (auto& id : rack) words.push_back(id.value);
     auto answer = cluster->console(words);
     require(answer);
     return nlohmann::json::parse(*answer);
   }
   /// Partitions whose whole sync set but an escalated copy was in the rack are
   /// served by it.
-  void require_serving_as(const nlohmann::json &forecast) {
+  void require_serving_as(const nlohmann::json& forecast) {
     std::map<std::string, std::string> serves;
-    for (auto &row : forecast["table"]["rows"])
-      if (row[1] == "escalated")
-        serves[row[0]] = row[2];
+    for (auto& row : forecast["table"]["rows"])
+      if (row[1] == "escalated") serves[row[0]] = row[2];
     BOOST_TEST(!serves.empty());
-    for (auto &id : rack)
-      require_state(id.value, node_state::dead);
+    for (auto& id : rack) require_state(id.value, node_state::dead);
     require_full(seconds(60));
     auto map = cluster->map();
     require(map);
-    for (auto &row : map->partitions)
+    for (auto& row : map->partitions)
       if (auto it = serves.find(to_string(row.id)); it != serves.end())
         BOOST_TEST(row.primary.value == it->second, to_string(row.id));
   }
   void kill_rack() {
-    for (auto &id : rack)
-      cluster->find(id.value)->daemon.signal(SIGKILL);
-    for (auto &id : rack)
-      BOOST_REQUIRE(
-          cluster->find(id.value)->daemon.wait(seconds(5)).has_value());
+    for (auto& id : rack) cluster->find(id.value)->daemon.signal(SIGKILL);
+    for (auto& id : rack)
+      BOOST_REQUIRE(cluster->find(id.value)->daemon.wait(seconds(5)).has_value());
   }
 };
 
@@ -142,15 +129,12 @@ BOOST_AUTO_TEST_CASE(a_member_leaves_again_when_the_zones_are_gone) {
   traffic.start();
   live.require_escalated(seconds(90));
   // The heuristic is never sure enough of its all-clear for so low an enter_at.
-  live.require(
-      live.cluster->console({"config", "set", "zones.enter_at", "0.9"}));
+  live.require(live.cluster->console({"config", "set", "zones.enter_at", "0.9"}));
   bool back = live.cluster->wait_for_map(
-      [](const partition_map &map) {
-        return std::all_of(
-            map.partitions.begin(), map.partitions.end(), [](auto &row) {
-              return row.sync_set.size() == row.replicas_wanted &&
-                     row.joiners.empty();
-            });
+      [](const partition_map& map) {
+        return std::all_of(map.partitions.begin(), map.partitions.end(), [](auto& row) {
+          return row.sync_set.size() == row.replicas_wanted && row.joiners.empty();
+        });
       },
       seconds(120));
   BOOST_TEST(back);

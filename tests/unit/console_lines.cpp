@@ -45,6 +45,23 @@ BOOST_AUTO_TEST_CASE(lines_go_to_the_actor_that_knows) {
   BOOST_TEST(std::get<create_volume>(ask("volume create v 8")->question).replicas == 2u);
 }
 
+BOOST_AUTO_TEST_CASE(questions_to_the_past_go_to_the_journal_and_others_where_they_went) {
+  auto past = ask("explain partition 1.3 --at '10m ago'");
+  BOOST_REQUIRE(past.has_value());
+  BOOST_TEST(past->actor == "event_publisher");
+  BOOST_TEST(std::get<show_request>(past->question).words.back() == "10m ago");
+  BOOST_TEST((past->timeout > seconds(5)));
+  BOOST_TEST((console_timeout({"explain"}) > past->timeout));
+  BOOST_TEST(ask("explain node n1")->actor == "failure_predictor");
+  BOOST_TEST(ask("explain node n1 --at now", daemon_role::node)->actor == "event_publisher");
+  BOOST_TEST((ask("events 0 10 03:00 04:00")->timeout > ask("events 0 10")->timeout));
+  auto what_if = ask("whatif kill n1 rack=r2");
+  BOOST_TEST(what_if->actor == "recovery_coordinator");
+  BOOST_TEST(std::get<show_request>(what_if->question).words.size() == 3u);
+  BOOST_TEST((ask("whatif kill").error().code == errc::invalid_argument));
+  BOOST_TEST((ask("whatif rain n1").error().code == errc::invalid_argument));
+}
+
 BOOST_AUTO_TEST_CASE(lines_without_sense_get_a_clear_error) {
   BOOST_TEST(ask("nonsense").error().detail == "unknown command \"nonsense\"; try help");
   BOOST_TEST((ask("risk n3", daemon_role::node).error().code == errc::not_found));
@@ -79,6 +96,8 @@ BOOST_AUTO_TEST_CASE(listings_become_aligned_columns) {
              == "a:\n  b: 1\nc: x, y\nd: none\n");
   BOOST_TEST(render_document(R"({"node": "n1", "lines": ["one", "  two\u0007"]})")
              == "one\n  two?\n");
+  BOOST_TEST(render_document(R"({"lines": ["sum"], "table": {"columns": ["a"], "rows": [["x"]]}})")
+             == "sum\na\nx\n");
   BOOST_TEST(render_document("no json") == "no json\n");
   BOOST_TEST(render_document(R"({"columns": ["a"], "rows": [["\u001b[31mred"]]})")
                  == "a\n?[31mred\n",

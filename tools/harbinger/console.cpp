@@ -95,7 +95,7 @@ std::vector<std::string> candidates(std::string word) {
   if (std::islower(static_cast<unsigned char>(word[0]))) return {word};
   std::erase_if(word, [](char c) { return c == '[' || c == ']' || c == '.'; });
   if (word == "ACTOR") return names_in({"tree"});
-  if (word == "NODE") return names_in({"nodes"});
+  if (word == "NODE" || word.starts_with("NODE|")) return names_in({"nodes"});
   if (word == "PARTITION") return names_in({"partitions"});
   if (word == "VERSION") return names_in({"model", "list"});
   if (word == "ID") return names_in({"zones"});
