@@ -24,10 +24,12 @@ std::map<std::string, std::string> fields_of(const prefetch_progress& progress,
 } // namespace
 
 event no_candidate(const wanted_copy& wanted, const error& why) {
-  return make(
-      severity::warning, "prefetch_failed", wanted.partition,
-      "no node can take a copy of " + to_string(wanted.partition),
-      {{"reason", wanted.reason}, {"error", to_string(why)}, {"rejected", wanted.rejected}});
+  return make(severity::warning, "prefetch_failed", wanted.partition,
+              "no node can take a copy of " + to_string(wanted.partition),
+              {{"reason", wanted.reason},
+               {"zones", wanted.zones},
+               {"error", to_string(why)},
+               {"rejected", wanted.rejected}});
 }
 
 event started(const wanted_copy& wanted, const copy_row& copy, const std::string& source) {
@@ -44,6 +46,7 @@ event started(const wanted_copy& wanted, const copy_row& copy, const std::string
                {"none_alive_now", std::to_string(wanted.need.none_alive_now)},
                {"none_alive_then", std::to_string(wanted.need.none_alive_then)},
                {"worth", std::to_string(wanted.worth)},
+               {"zones", wanted.zones},
                {"terms", wanted.terms},
                {"rejected", wanted.rejected}});
 }

@@ -29,6 +29,7 @@ struct wanted_copy {
   copy_need need;
   double worth = 0.0;
   std::string reason;
+  std::string zones;    ///< "4, 9": those that its replicas are in
   std::string terms;    ///< of the chosen node's score
   std::string rejected; ///< who else was looked at, and why not
 };
@@ -171,6 +172,7 @@ private:
   void begin_copy(const copy_to_begin& begun, const catalog_view& catalog, time_point now,
                   board_actions& out);
   wanted_copy wanted_of(const planned_copy& copy) const;
+  std::string zones_of(partition_number p) const;
   std::vector<copy_in_flight> in_flight(const catalog_view& catalog) const;
   /// Partitions of which no copy may begin, or go, now.
   std::set<partition_number> not_now(const catalog_view& catalog) const;

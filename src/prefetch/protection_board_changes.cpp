@@ -73,9 +73,20 @@ wanted_copy protection_board::wanted_of(const planned_copy& copy) const {
   if (auto wanted = restores_.find(part.id); wanted != restores_.end() && w.restore)
     w.method = wanted->second;
   w.worth = copy.worth;
+  w.zones = zones_of(copy.partition);
   w.reason =
       in_words(w.need, cluster_, copy.partition, plan_.zones(), w.method, plan_.rules().prefetch);
   return w;
+}
+
+std::string protection_board::zones_of(partition_number p) const {
+  std::set<uint64_t> ids;
+  for (const auto& h : cluster_.partition(p).holders.get())
+    if (auto zone = plan_.zones().of(h.node).zone; is_replica(h.kind) && zone != no_number)
+      ids.insert(plan_.zones().id(zone).value);
+  std::string text;
+  for (auto id : ids) text += (text.empty() ? "" : ", ") + std::to_string(id);
+  return text;
 }
 
 void protection_board::begin_copy(const copy_to_begin& begun, const catalog_view& catalog,

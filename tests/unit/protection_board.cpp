@@ -30,6 +30,8 @@ BOOST_FIXTURE_TEST_CASE(the_start_event_says_why_whereto_and_who_was_rejected, b
   BOOST_TEST(f.at("source") == "n1");
   BOOST_TEST(f.at("bytes") == std::to_string(1 << 20));
   BOOST_TEST(f.at("reason").find("in zone 1") != std::string::npos);
+  BOOST_TEST(f.at("zones") == "1");
+  BOOST_TEST(f.at("terms").find("free ") != std::string::npos);
   BOOST_TEST(f.at("rejected").find("n1: in zone 1") != std::string::npos);
   BOOST_TEST(f.at("rejected").find("n2: already a replica") != std::string::npos);
 }
