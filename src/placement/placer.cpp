@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "core/digest.hpp"
 
@@ -36,6 +37,7 @@ void placer::refresh(const zone_picture& zones, const placer_rules& rules) {
   const auto& all = cluster_->nodes();
   zones_ = zones;
   rules_ = rules;
+  if (next_risks_) risks_ = *std::exchange(next_risks_, std::nullopt);
   spread_ = numbers_of(all, rules.placement.spread);
   near_ = numbers_of(all, rules.placement.near);
   domains_ = numbers_of(all, rules.domains);
@@ -200,19 +202,20 @@ void placer::insert(node_number n) {
                      : static_cast<uint32_t>(known - near_classes_.begin());
   if (open_.size() <= s.near_class) open_.resize(s.near_class + 1);
   s.own_score = own_terms_of(n, 0).total();
+  s.rank = cluster_->nodes().rank(n);
   if (over_fair_share(n)) {
     s.opens_at = static_cast<double>(s.counted_copies + 1) / s.weight - 2 * rounding;
     closed_.emplace(s.opens_at, n);
     s.closed = true;
   } else {
-    open_[s.near_class].insert({s.own_score, cluster_->nodes().rank(n), n});
+    open_[s.near_class].insert({s.own_score, s.rank, n});
     s.open = true;
   }
 }
 
 void placer::erase(node_number n) {
   auto& s = nodes_[n];
-  if (s.open) open_[s.near_class].erase({s.own_score, cluster_->nodes().rank(n), n});
+  if (s.open) open_[s.near_class].erase({s.own_score, s.rank, n});
   if (s.closed) closed_.erase({s.opens_at, n});
   s.open = s.closed = false;
 }
@@ -228,7 +231,7 @@ void placer::reopen() const {
     } else {
       s.closed = false;
       s.open = true;
-      open_[s.near_class].insert({s.own_score, cluster_->nodes().rank(n), n});
+      open_[s.near_class].insert({s.own_score, s.rank, n});
     }
     closed_.erase(closed_.begin());
   }

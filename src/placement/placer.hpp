@@ -72,7 +72,7 @@ public:
   void update(std::span<const node_number> changed, const zone_picture& zones);
   /// Each node's probability of failure, by number; shorter: those of zones only. Counts from the
   /// next refresh on.
-  void set_risks(std::vector<float> risks) { risks_ = std::move(risks); }
+  void set_risks(std::vector<float> risks) { next_risks_ = std::move(risks); }
 
   /// The best, or no_number: explain(query).front(), if that is a candidate.
   node_number choose(const placer_query& query) const;
@@ -83,7 +83,8 @@ public:
     double score = 0.0;      ///< of candidates
     std::string text;        ///< terms of the score, or why it is rejected
   };
-  /// Every node: candidates best first, then the rejected by id.
+  /// Every node: candidates best first (with another strategy its choice, then the rest by score),
+  /// then the rejected by id.
   std::vector<opinion> explain(const placer_query& query) const;
   /// Whether it passes all filters but `spread`.
   bool passes(const placer_query& query, node_number n) const;
@@ -117,6 +118,7 @@ private:
     double weight = 0.0;    ///< 0: not a candidate at all
     double opens_at = 0.0;  ///< of closed ones: the level at which it is looked at again
     uint32_t near_class = 0;
+    uint32_t rank = 0; ///< in open_; nodes that come later move the others' ranks
     uint32_t promised_copies = 0;
     uint64_t promised_bytes = 0;
     uint64_t counted_copies = 0; ///< what it adds to copies_
@@ -169,6 +171,7 @@ private:
   bool allowed(const question& q, node_number n) const;
   std::string words(const question& q, node_number n, verdict v) const;
   static std::string words(const terms& t);
+  void put_first(std::vector<opinion>& candidates, node_number chosen) const;
 
   terms terms_of(const question& q, node_number n) const;
   /// What does not depend on the partition but by its size.
@@ -199,6 +202,7 @@ private:
   placer_rules rules_;
   std::vector<attribute_number> spread_, near_, domains_;
   std::vector<float> risks_;
+  std::optional<std::vector<float>> next_risks_; ///< none: nothing new
   /// Order and closing are caches of what follows from the rest.
   mutable std::vector<node_facts> nodes_;
   double writes_max_ = 0.0;
