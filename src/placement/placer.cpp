@@ -41,6 +41,7 @@ void placer::refresh(const zone_picture& zones, const placer_rules& rules) {
   spread_ = numbers_of(all, rules.placement.spread);
   near_ = numbers_of(all, rules.placement.near);
   domains_ = numbers_of(all, rules.domains);
+  attributes_ = all.attributes();
   nodes_.resize(all.size());
   writes_max_ = holdings_max_ = capacity_max_ = weights_ = 0.0;
   weight_counts_.clear();
@@ -86,6 +87,10 @@ void placer::count_weight(double weight, int sign) {
 }
 
 void placer::update(std::span<const node_number> changed, const zone_picture& zones) {
+  if (cluster_->nodes().attributes() != attributes_) {
+    auto rules = rules_;
+    return refresh(zones, rules);
+  }
   for (auto n : changed) {
     if (n >= nodes_.size() || nodes_[n].weight == 0.0) continue;
     erase(n);

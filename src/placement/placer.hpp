@@ -68,7 +68,8 @@ public:
 
   /// Looks at every node anew; promises stay. O(nodes log nodes).
   void refresh(const zone_picture& zones, const placer_rules& rules);
-  /// Looks at these nodes anew: their standing, state, usage or counts changed.
+  /// Looks at these nodes anew: their standing, state, usage or counts changed. At all of them when
+  /// one states an attribute that nobody did before.
   void update(std::span<const node_number> changed, const zone_picture& zones);
   /// Each node's probability of failure, by number; shorter: those of zones only. Counts from the
   /// next refresh on.
@@ -129,7 +130,9 @@ private:
     uint32_t rank;
     node_number node;
     friend bool operator<(const place_in_order& a, const place_in_order& b) {
-      return a.own_score != b.own_score ? a.own_score > b.own_score : a.rank < b.rank;
+      if (a.own_score != b.own_score) return a.own_score > b.own_score;
+      // Ranks of different times may be equal.
+      return a.rank != b.rank ? a.rank < b.rank : a.node < b.node;
     }
   };
   /// What all nodes are asked about one query.
@@ -201,6 +204,7 @@ private:
   zone_picture zones_;
   placer_rules rules_;
   std::vector<attribute_number> spread_, near_, domains_;
+  size_t attributes_ = 0; ///< that any node stated at the last refresh
   std::vector<float> risks_;
   std::optional<std::vector<float>> next_risks_; ///< none: nothing new
   /// Order and closing are caches of what follows from the rest.

@@ -46,8 +46,8 @@ struct named_cluster {
                            uint64_t size_bytes = mib) {
     auto id = make_partition_id(1, index);
     auto& row = partitions[id];
+    row = {};
     row.id = id;
-    row.sync_set.clear();
     for (const auto& m : members) row.sync_set.push_back(node_id{m});
     row.primary = row.sync_set.empty() ? node_id{} : row.sync_set.front();
     std::sort(row.sync_set.begin(), row.sync_set.end());

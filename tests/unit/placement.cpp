@@ -146,6 +146,17 @@ BOOST_FIXTURE_TEST_CASE(spread_over_several_attributes_keeps_all_of_them_apart, 
   BOOST_TEST(candidates() == "n5 n6 n2 n4");
 }
 
+BOOST_FIXTURE_TEST_CASE(an_attribute_that_a_node_is_the_first_to_state_counts_at_once, six_nodes) {
+  rules.placement.spread = {"power"};
+  bring_up();
+  for (auto name : {"n1", "n5"}) {
+    nodes[node_id{name}].attributes["power"] = "p1";
+    write(cluster, node_id{name});
+  }
+  places.update(std::vector{number("n1"), number("n5")}, {zones, cluster.nodes()});
+  BOOST_TEST(places.choose(query()) == number("n6"));
+}
+
 BOOST_FIXTURE_TEST_CASE(quota_counts_the_copy_that_is_to_come, six_nodes) {
   use("n5", 891 * mib);
   BOOST_TEST(why_not("n5") == "no room: 901.0 MiB of quota 900.0 MiB");
@@ -288,6 +299,20 @@ BOOST_FIXTURE_TEST_CASE(a_node_with_fewer_replicas_wins_by_balance, six_nodes) {
   BOOST_TEST(ask() == "n6");
   rules.placement.weight_balance = 0.0;
   BOOST_TEST(ask() == "n5");
+}
+
+// Found by property.placer_chooses_what_it_explains: it was lost among nodes of equal rank.
+BOOST_FIXTURE_TEST_CASE(a_node_that_comes_later_and_moves_the_others_ranks_is_found, six_nodes) {
+  rules.placement.spread = {};
+  rules.domains = {};
+  partition(0, {"n1"}, size);
+  bring_up();
+  auto late = cluster.put(node("n11", "r1"));
+  places.update(std::vector{late}, {zones, cluster.nodes()});
+  BOOST_TEST(places.choose(query()) == late);
+  cluster.put(node("n10", "r1"));
+  places.update(std::vector{number("n2"), number("n10")}, {zones, cluster.nodes()});
+  BOOST_TEST(places.choose(query()) == number("n10"));
 }
 
 BOOST_FIXTURE_TEST_CASE(explain_says_all_terms_of_a_candidate, six_nodes) {
