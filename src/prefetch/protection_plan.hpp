@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,7 @@ struct copy_in_flight {
   node_number target = no_number;
   uint64_t rate_bytes_per_s = 0; ///< what it was given; 0: without limit
   uint64_t remaining_bytes = 0;
+  friend bool operator==(const copy_in_flight&, const copy_in_flight&) = default;
 };
 
 /// A copy to begin now, with what it may take.
@@ -78,7 +80,8 @@ class protection_plan {
 public:
   /// Scales of scores are taken anew so often.
   static constexpr seconds refresh_every{60};
-  /// Copies without a target that are tried again at each step.
+  /// Copies without a target that are tried again at each step, and for which room is made; all of
+  /// them are tried when rules changed or a node became safe.
   static constexpr size_t retries_each_step = 64;
   /// Copies nobody needs that are looked at, oldest first, to make room for one.
   static constexpr size_t idle_looked_at_max = 1024;
@@ -169,12 +172,17 @@ private:
                                           const fleet::changes& news);
   void bring_placer_up(const zone_picture& before, const fleet::changes& news, time_point now);
   void assess(partition_number p, time_point now);
-  void keep_targets(entry& e);
+  void keep_targets(const std::vector<partition_number>& dirty);
+  void keep_targets(entry& e, std::span<const node_number> had);
+  place_in_order in_order(uint32_t slot, uint32_t number) const;
+  bool somebody_became_safe(const zone_picture& before) const;
+  void add_retries(std::vector<partition_number>& list, bool all);
   void release(entry& e, size_t from);
   void place_missing(const std::vector<partition_number>& dirty);
   void place_one(uint32_t slot);
   void make_room(partition_number p, const placer_query& query);
-  void evict_idle_on(node_number n, uint64_t bytes);
+  void evict_idle_on(node_number n, uint64_t bytes, partition_number room_for);
+  bool may_be_evicted(partition_number kept, node_number n) const;
   void order(const std::vector<partition_number>& dirty);
   void schedule();
   double worth_of(const entry& e, uint32_t number) const;
@@ -199,7 +207,7 @@ private:
   std::vector<uint32_t> free_slots_;
   std::vector<place_in_order> order_;
   std::vector<std::vector<partition_number>> planned_to_; ///< by node; may name some twice
-  std::set<node_number> node_was_dead_;
+  std::vector<node_state> states_;                        ///< by node, at the last step
   std::set<partition_number> restores_;
   std::map<partition_number, std::set<node_number>> away_;
   std::set<partition_number> touched_;
@@ -207,7 +215,9 @@ private:
   partition_number retried_ = 0; ///< the last of unplaced_ that was tried again
   std::set<std::pair<time_point, partition_number>> idle_; ///< copies nobody needs now
   std::set<partition_number> bad_;
-  std::set<std::pair<partition_number, node_number>> evict_; ///< to make room
+  /// To make room, and for which partition; counts while that finds no target.
+  std::map<std::pair<partition_number, node_number>, partition_number> evict_;
+  size_t room_made_ = 0; ///< so often in this step
   std::vector<copy_in_flight> in_flight_;
   bool in_flight_changed_ = false;
 };

@@ -91,6 +91,12 @@ node_number protection_plan::source_of(partition_number p) const {
   return best;
 }
 
+protection_plan::place_in_order protection_plan::in_order(uint32_t slot, uint32_t number) const {
+  const auto& e = entries_[slot];
+  return {e.need.restore ? e.need.alive : UINT32_MAX, false, 0.0f,  worth_of(e, number),
+          cluster_->partition(e.partition).id.value,  slot,  number};
+}
+
 void protection_plan::order(const std::vector<partition_number>& dirty) {
   std::vector<bool> stale(entries_.size());
   std::vector<place_in_order> fresh;
@@ -100,8 +106,7 @@ void protection_plan::order(const std::vector<partition_number>& dirty) {
     stale[slot] = true;
     const auto& e = entries_[slot];
     for (uint32_t number = 0; number < e.need.missing; ++number)
-      fresh.push_back({e.need.restore ? e.need.alive : UINT32_MAX, false, 0.0f, worth_of(e, number),
-                       cluster_->partition(p).id.value, slot, number});
+      fresh.push_back(in_order(slot, number));
   }
   std::erase_if(order_, [&](const auto& o) { return !entries_[o.slot].used || stale[o.slot]; });
   std::sort(fresh.begin(), fresh.end());
@@ -173,35 +178,49 @@ public:
     if (rules.link_bytes_per_s > 0) attribute_ = cluster.nodes().attribute(rules.link_attribute);
     for (const auto& c : copies) add(c.source, c.target, c.rate_bytes_per_s);
   }
+  /// A copy without limit may take all there is.
   void add(node_number source, node_number target, uint64_t rate) {
     ++count_;
-    total_ += rate;
+    auto more = rate > 0 ? std::min(rate, everything) : everything;
+    auto grow = [&](uint64_t& sum) { sum = std::min(sum + more, everything); };
+    grow(total_);
     for (auto n : {source, target})
       if (n != no_number) ++counts_[n];
-    if (source != no_number) from_node_[source] += rate;
-    if (target != no_number) to_node_[target] += rate;
+    if (source != no_number) grow(from_node_[source]);
+    if (target != no_number) grow(to_node_[target]);
     auto [from, to] = link(source, target);
-    if (from != no_number) from_link_[from] += rate;
-    if (to != no_number) to_link_[to] += rate;
+    if (from != no_number) grow(from_link_[from]);
+    if (to != no_number) grow(to_link_[to]);
   }
   bool full() const { return count_ >= rules_.concurrent_max; }
   bool busy(node_number n) const {
     auto found = counts_.find(n);
     return found != counts_.end() && found->second >= rules_.concurrent_per_node_max;
   }
-  /// What is left for one more copy; 0 with no limit at all.
+  /// What is left for one more copy; UINT64_MAX with no limit at all.
   uint64_t room(node_number source, node_number target) const {
-    uint64_t room = rules_.rate_bytes_per_s > 0 ? rules_.rate_bytes_per_s : UINT64_MAX;
-    auto within = [&](uint64_t limit, uint64_t used) {
-      if (limit > 0) room = std::min(room, limit - std::min(limit, used));
-    };
-    within(rules_.total_bytes_per_s, total_);
-    within(rules_.node_bytes_per_s, at(from_node_, source));
-    within(rules_.node_bytes_per_s, at(to_node_, target));
     auto [from, to] = link(source, target);
-    if (from != no_number) within(rules_.link_bytes_per_s, at(from_link_, from));
-    if (to != no_number) within(rules_.link_bytes_per_s, at(to_link_, to));
-    return room;
+    return std::min({rules_.rate_bytes_per_s > 0 ? rules_.rate_bytes_per_s : UINT64_MAX,
+                     left(rules_.total_bytes_per_s, total_), left_of_node(from_node_, source),
+                     left_of_node(to_node_, target), left_of_link(from_link_, from),
+                     left_of_link(to_link_, to)});
+  }
+  /// Less than this is not worth a beginning.
+  uint64_t enough() const {
+    auto least = protection_plan::rate_least;
+    return rules_.rate_bytes_per_s > 0 ? std::min(least, rules_.rate_bytes_per_s) : least;
+  }
+  /// Whether a copy from `source` to `target` can not begin by something that `c` takes part of.
+  bool held_up_by(const copy_in_flight& c, node_number source, node_number target) const {
+    if (full() || left(rules_.total_bytes_per_s, total_) < enough()) return true;
+    for (auto n : {source, target})
+      if (n != no_number && busy(n) && (c.source == n || c.target == n)) return true;
+    if (c.source == source && left_of_node(from_node_, source) < enough()) return true;
+    if (c.target == target && left_of_node(to_node_, target) < enough()) return true;
+    auto [from, to] = link(source, target);
+    auto [its_from, its_to] = link(c.source, c.target);
+    return (from == its_from && left_of_link(from_link_, from) < enough())
+           || (to == its_to && left_of_link(to_link_, to) < enough());
   }
 
 private:
@@ -209,12 +228,23 @@ private:
     auto found = map.find(key);
     return found == map.end() ? 0 : found->second;
   }
+  static uint64_t left(uint64_t limit, uint64_t used) {
+    return limit > 0 ? limit - std::min(limit, used) : UINT64_MAX;
+  }
+  uint64_t left_of_node(const std::map<uint32_t, uint64_t>& used, node_number n) const {
+    return n == no_number ? UINT64_MAX : left(rules_.node_bytes_per_s, at(used, n));
+  }
+  uint64_t left_of_link(const std::map<uint32_t, uint64_t>& used, value_number v) const {
+    return v == no_number ? UINT64_MAX : left(rules_.link_bytes_per_s, at(used, v));
+  }
   std::pair<value_number, value_number> link(node_number source, node_number target) const {
     if (!attribute_ || source == no_number || target == no_number) return {no_number, no_number};
     auto from = cluster_.nodes().value_of(source, *attribute_);
     auto to = cluster_.nodes().value_of(target, *attribute_);
     return from == to ? std::pair(no_number, no_number) : std::pair(from, to);
   }
+
+  static constexpr uint64_t everything = UINT64_MAX >> 1;
 
   const fleet& cluster_;
   const prefetch_settings& rules_;
@@ -242,14 +272,8 @@ std::vector<copy_to_begin> protection_plan::begin(const std::set<partition_numbe
     if (load.busy(copy.target) || (copy.source != no_number && load.busy(copy.source))) continue;
     auto rate = load.room(copy.source, copy.target);
     bool limited = rate != UINT64_MAX;
-    auto enough = rules_.prefetch.rate_bytes_per_s > 0
-                      ? std::min(rate_least, rules_.prefetch.rate_bytes_per_s)
-                      : rate_least;
-    if (limited && rate < enough) continue;
-    if (limited)
-      load.add(copy.source, copy.target, rate);
-    else
-      load.add(copy.source, copy.target, 0);
+    if (rate < load.enough()) continue;
+    load.add(copy.source, copy.target, limited ? rate : 0);
     begun.insert(copy.partition);
     list.push_back({copy, limited ? rate : 0});
   }
@@ -276,14 +300,11 @@ protection_plan::preempted(const std::set<partition_number>& not_now) const {
     if (++looked_at > rules_.prefetch.concurrent_max) break;
     auto copy = planned(place);
     if (copy.target == no_number || not_now.contains(copy.partition)) continue;
-    auto shares = [&](const copy_in_flight& c) {
-      if (load.full()) return true;
-      return (load.busy(copy.source) && (c.source == copy.source || c.target == copy.source))
-             || (load.busy(copy.target) && (c.source == copy.target || c.target == copy.target));
-    };
     const copy_in_flight* least = nullptr;
     for (const auto& c : in_flight_) {
-      if (!shares(c) || not_now.contains(c.partition) || restores_.contains(c.partition)) continue;
+      if (!load.held_up_by(c, copy.source, copy.target) || not_now.contains(c.partition)
+          || restores_.contains(c.partition))
+        continue;
       if (!least || worth_in_flight(c) < worth_in_flight(*least)) least = &c;
     }
     if (!least) continue;
