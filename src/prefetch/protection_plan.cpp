@@ -238,7 +238,6 @@ void protection_plan::keep_targets(entry& e, std::span<const node_number> had) {
 
 double protection_plan::worth_of(const entry& e, uint32_t number) const {
   const auto& part = cluster_->partition(e.partition);
-  constexpr double least_bytes = 64 << 10; // a copy has a fixed part, whatever its size
   return seconds_saved(e.need, number, part.size_bytes, rules_.speeds) * (1 << 20)
          / std::max(least_bytes, e.bytes);
 }
@@ -295,7 +294,7 @@ size_t protection_plan::memory_bytes() const {
   for (const auto& list : planned_to_) planned += sizeof(list) + list.capacity() * 4;
   constexpr size_t tree_node = 48;
   return slot_of_.capacity() * sizeof(uint32_t) + entries_.capacity() * sizeof(entry)
-         + order_.capacity() * sizeof(place_in_order) + planned
+         + order_.capacity() * (sizeof(place_in_order) + sizeof(uint32_t)) + planned
          + (idle_.size() + unplaced_.size() + bad_.size()) * tree_node + placer_.memory_bytes();
 }
 

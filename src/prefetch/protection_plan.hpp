@@ -17,6 +17,7 @@
 #include "fleet/fleet.hpp"
 #include "placement/placer.hpp"
 #include "prefetch/copy_need.hpp"
+#include "prefetch/in_time.hpp"
 #include "zones/zone_picture.hpp"
 
 namespace harbinger {
@@ -70,8 +71,11 @@ struct surplus_copy {
 };
 
 /// Order: restores first, fewest living holders first; then by worth; ties by partition id, then
-/// number. Copies that would come after their deadline go behind all that can be in time. Targets
-/// are chosen in this order; one that was chosen stays while it passes the filters.
+/// number. Where not all can be in time, those that save most together are (in_time.hpp), and the
+/// others go behind them. Where deadlines differ, a copy that can not wait comes before what is
+/// worth more and can: from the last place to the first, the least worth of those that may be that
+/// late (the backward rule of Smith 1956 and Lawler 1973). Targets are chosen by worth; one that
+/// was chosen stays while it passes the filters.
 ///
 /// A copy is surplus: at once when its node is dead or it is of no use; keep_after_zone_s after its
 /// partition was last at risk or short of replicas; before that, least useful first (longest not
@@ -136,7 +140,9 @@ public:
 
 private:
   static constexpr uint32_t none = UINT32_MAX;
-  static constexpr size_t targets_max = 8; ///< prefetch.copies_max at most
+  static constexpr size_t deadlines_max = 16;
+  static constexpr double least_bytes = 64 << 10; ///< a copy has a fixed part, whatever its size
+  static constexpr size_t targets_max = 8;        ///< prefetch.copies_max at most
   struct entry {
     partition_number partition = 0;
     bool used = false;
@@ -154,7 +160,6 @@ private:
   };
   struct place_in_order {
     uint32_t urgency = 0; ///< restores by living holders, then all others
-    bool late = false;
     float finish_s = 0.0f;
     double worth = 0.0;
     uint64_t id = 0;
@@ -185,6 +190,11 @@ private:
   bool may_be_evicted(partition_number kept, node_number n) const;
   void order(const std::vector<partition_number>& dirty);
   void schedule();
+  bool all_in_time(budget spent); ///< else sequence_ is not whole
+  void choose_in_time(budget spent);
+  std::vector<double> deadlines() const;
+  void by_worth_and_deadline(std::vector<uint32_t>& in_time, const std::vector<transfer>& all,
+                             budget spent) const;
   double worth_of(const entry& e, uint32_t number) const;
   double worth_in_flight(const copy_in_flight& c) const;
   double deadline_of(partition_number p) const;
@@ -205,7 +215,8 @@ private:
   std::vector<uint32_t> slot_of_; ///< by partition; none
   std::vector<entry> entries_;
   std::vector<uint32_t> free_slots_;
-  std::vector<place_in_order> order_;
+  std::vector<place_in_order> order_; ///< sorted
+  std::vector<uint32_t> sequence_;    ///< of order_'s places: what is late behind the rest
   std::vector<std::vector<partition_number>> planned_to_; ///< by node; may name some twice
   std::vector<node_state> states_;                        ///< by node, at the last step
   std::set<partition_number> restores_;
