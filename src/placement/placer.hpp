@@ -43,8 +43,8 @@ struct placer_rules {
 /// Fair share: of all copies on safe nodes, the one to place and those still expected included, no
 /// node shall have more than the level, by capacity: the least at which whole copies find room
 /// everywhere (sum of floor(level * weight) >= copies), or `imbalance` times the mean if that is
-/// more. A node that would get past it comes after all others. (Consistent hashing with bounded
-/// loads sets such a bound: Mirrokni, Thorup, Zadimoghaddam, SODA 2018.)
+/// more. A node that would get past it comes after all others, the least past it first. (Consistent
+/// hashing with bounded loads sets such a bound: Mirrokni, Thorup, Zadimoghaddam, SODA 2018.)
 ///
 /// Score: weighted sum of terms in 0..1, larger is better, ties go to the smaller id:
 /// * free: room left after this copy;
@@ -87,6 +87,12 @@ public:
   /// Every node: candidates best first (with another strategy its choice, then the rest by score),
   /// then the rejected by id.
   std::vector<opinion> explain(const placer_query& query) const;
+  /// All that pass the filters, by id.
+  std::vector<node_number> candidates(const placer_query& query) const;
+  /// Whether one copy more would get it past its fair share.
+  bool has_fair_share(node_number n) const;
+  /// Copies by weight, with one more.
+  double fullness_with_one_more(node_number n) const;
   /// Whether it passes all filters but `spread`.
   bool passes(const placer_query& query, node_number n) const;
   /// Whether it would pass all filters but spread if so many more bytes were free on it.
@@ -95,6 +101,8 @@ public:
   /// A copy will come to this node, or will not after all: counts until it is taken back.
   void promise(node_number n, uint64_t bytes);
   void release(node_number n, uint64_t bytes);
+  /// A promised copy goes elsewhere.
+  void move(node_number from, node_number to, uint64_t bytes);
   /// So many copies are going to be placed now, the next one included: the fair share counts them.
   /// promise() takes one off.
   void expect(uint64_t copies) { expected_ = copies; }
@@ -164,7 +172,7 @@ private:
   struct found {
     node_number node = no_number;
     double score = 0.0;
-    bool over_share = true;
+    double over_share = 0.0; ///< how full it would be; 0: not past its fair share
   };
 
   question ask(const placer_query& query) const;
@@ -189,6 +197,7 @@ private:
   double level() const;
   double least_level(uint64_t copies) const;
   bool over_fair_share(node_number n) const;
+  double past_share(node_number n) const;
 
   void insert(node_number n);
   void erase(node_number n);

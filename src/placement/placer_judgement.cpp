@@ -237,7 +237,8 @@ std::vector<placer::opinion> placer::explain(const placer_query& query) const {
       rejected.push_back({o.node, false, false, 0.0, words(q, o.node, verdict::spread)});
   }
   std::sort(candidates.begin(), candidates.end(), [&](const opinion& a, const opinion& b) {
-    return better({a.node, a.score, a.over_share}, {b.node, b.score, b.over_share}, nodes);
+    return better({a.node, a.score, past_share(a.node)}, {b.node, b.score, past_share(b.node)},
+                  nodes);
   });
   if (rules_.placement.strategy != "weighted") put_first(candidates, choose(query));
   std::sort(rejected.begin(), rejected.end(), [&](const opinion& a, const opinion& b) {

@@ -1,7 +1,6 @@
 #include "prefetch/in_time.hpp"
 
 #include <algorithm>
-#include <limits>
 
 namespace harbinger {
 
@@ -147,12 +146,6 @@ private:
     std::sort(core_.begin(), core_.end(), [&](size_t a, size_t b) {
       return list_[a].gain * list_[b].bytes > list_[b].gain * list_[a].bytes;
     });
-    things_.clear();
-    for (auto i : core_)
-      for (auto t : list_[i].uses)
-        if (t != transfer::nothing && things_.size() < bounds_max
-            && std::find(things_.begin(), things_.end(), t) == things_.end())
-          things_.push_back(t);
     best_.assign(core_.size(), false);
     best_gain_ = 0.0;
     for (size_t i = 0; i < core_.size(); ++i) {
@@ -160,8 +153,21 @@ private:
       if (best_[i]) best_gain_ += list_[core_[i]].gain;
     }
     for (auto i : core_) set(i, false);
+    find_what_is_short();
     branch(0, 0.0);
     for (size_t i = 0; i < core_.size(); ++i) set(core_[i], best_[i]);
+  }
+  void find_what_is_short() {
+    things_.clear();
+    for (auto i : core_)
+      for (auto t : list_[i].uses) {
+        if (t == transfer::nothing || things_.size() == bounds_max
+            || std::find(things_.begin(), things_.end(), t) != things_.end())
+          continue;
+        double bytes = 0.0;
+        for (auto k : core_) bytes += goes_through(list_[k], t) ? list_[k].bytes : 0.0;
+        if (bytes > room_.left(t)) things_.push_back(t);
+      }
   }
   void branch(size_t next, double gain) {
     if (gain > best_gain_) {
@@ -181,7 +187,8 @@ private:
     branch(next + 1, gain);
   }
   double bound(size_t next, double gain) const {
-    double least = std::numeric_limits<double>::infinity();
+    double least = gain;
+    for (size_t i = next; i < core_.size(); ++i) least += list_[core_[i]].gain;
     for (auto thing : things_) least = std::min(least, bound_by(thing, next, gain));
     return least;
   }

@@ -53,6 +53,6 @@ std::vector<bool> choose_in_time(const std::vector<transfer>& list, transfer_roo
 
 inline constexpr size_t core_max = 32;
 inline constexpr size_t cores_max = 8; ///< so many places are looked at
-inline constexpr size_t core_steps_max = 20000;
+inline constexpr size_t core_steps_max = 5000;
 
 } // namespace harbinger

@@ -253,6 +253,8 @@ void protection_plan::place_missing(const std::vector<partition_number>& dirty) 
   }
   std::sort(open.begin(), open.end());
   room_made_ = 0;
+  placed_.clear();
+  looks_left_ = looks_each_step;
   placer_.expect(open.size());
   for (const auto& place : open) place_one(place.slot);
   placer_.expect(0);
@@ -268,10 +270,71 @@ void protection_plan::place_one(uint32_t slot) {
     if (room_made_++ < retries_each_step) make_room(e.partition, next.query);
     return;
   }
+  if (rules_.placement.strategy == "weighted" && placer_.has_fair_share(n))
+    n = make_way(slot, n, next.query);
   e.target[e.targets++] = n;
   placer_.promise(n, e.promised_bytes);
   planned_to_[n].push_back(e.partition);
+  placed_[n].push_back({slot, e.targets - size_t{1}});
   if (e.targets == e.need.missing) unplaced_.erase(e.partition);
+}
+
+placer_query protection_plan::query_but(const placed_copy& c,
+                                        std::vector<node_number>& others) const {
+  const auto& e = entries_[c.slot];
+  others.clear();
+  for (size_t i = 0; i < e.targets; ++i)
+    if (i != c.number) others.push_back(e.target[i]);
+  auto away = away_.find(e.partition);
+  auto count = others.size();
+  if (away != away_.end()) others.insert(others.end(), away->second.begin(), away->second.end());
+  return {e.partition,
+          e.promised_bytes,
+          {others.data(), count},
+          {others.data() + count, others.size() - count}};
+}
+
+/// The copies placed in this step and the nodes that each may go to: a path from `chosen` to the
+/// emptiest node that can be reached, along which each copy moves on by one.
+node_number protection_plan::make_way(uint32_t slot, node_number chosen,
+                                      const placer_query& query) {
+  struct arrival {
+    placed_copy moved; ///< to this node
+    node_number from = no_number;
+  };
+  std::map<node_number, arrival> reached;
+  std::set<uint32_t> moving{slot};
+  std::vector<node_number> waiting, others;
+  auto reach = [&](const placed_copy& c, node_number from, const placer_query& q) {
+    looks_left_ -= std::min<size_t>(looks_left_, cluster_->nodes().size());
+    for (auto n : placer_.candidates(q))
+      if (reached.try_emplace(n, arrival{c, from}).second) waiting.push_back(n);
+  };
+  reach({slot, entries_[slot].targets}, no_number, query);
+  auto best = chosen;
+  double least = placer_.fullness_with_one_more(chosen) * (1.0 - 1e-9);
+  for (size_t i = 0; i < waiting.size(); ++i) {
+    auto n = waiting[i];
+    if (placer_.fullness_with_one_more(n) < least) {
+      best = n;
+      least = placer_.fullness_with_one_more(n);
+      if (!placer_.has_fair_share(n)) break;
+    }
+    for (const auto& c : placed_[n])
+      if (looks_left_ > 0 && moving.insert(c.slot).second) reach(c, n, query_but(c, others));
+  }
+  for (auto n = best;;) {
+    auto [c, from] = reached.at(n);
+    if (from == no_number) return n;
+    auto& e = entries_[c.slot];
+    placer_.move(from, n, e.promised_bytes);
+    planned_to_[n].push_back(e.partition);
+    e.target[c.number] = n;
+    placed_[n].push_back(c);
+    std::erase_if(placed_[from],
+                  [&](const placed_copy& o) { return o.slot == c.slot && o.number == c.number; });
+    n = from;
+  }
 }
 
 protection_plan::next_query protection_plan::query_of(partition_number p) const {

@@ -75,7 +75,9 @@ struct surplus_copy {
 /// others go behind them. Where deadlines differ, a copy that can not wait comes before what is
 /// worth more and can: from the last place to the first, the least worth of those that may be that
 /// late (the backward rule of Smith 1956 and Lawler 1973). Targets are chosen by worth; one that
-/// was chosen stays while it passes the filters.
+/// was chosen stays while it passes the filters. In the step that chooses them, copies make way for
+/// one that would get its node past the fair share (paths of exchanges: Harvey, Ladner, Lovasz,
+/// Tamir 2003).
 ///
 /// A copy is surplus: at once when its node is dead or it is of no use; keep_after_zone_s after its
 /// partition was last at risk or short of replicas; before that, least useful first (longest not
@@ -87,6 +89,9 @@ public:
   /// Copies without a target that are tried again at each step, and for which room is made; all of
   /// them are tried when rules changed or a node became safe.
   static constexpr size_t retries_each_step = 64;
+  /// So many nodes are looked at in a step to move copies placed in it, where another would get a
+  /// node past its fair share.
+  static constexpr size_t looks_each_step = 100'000;
   /// Copies nobody needs that are looked at, oldest first, to make room for one.
   static constexpr size_t idle_looked_at_max = 1024;
   /// So many copies are looked at for one that fits the budgets.
@@ -185,6 +190,13 @@ private:
   void release(entry& e, size_t from);
   void place_missing(const std::vector<partition_number>& dirty);
   void place_one(uint32_t slot);
+  /// A copy that was placed in this step.
+  struct placed_copy {
+    uint32_t slot = 0;
+    size_t number = 0;
+  };
+  placer_query query_but(const placed_copy& c, std::vector<node_number>& others) const;
+  node_number make_way(uint32_t slot, node_number chosen, const placer_query& query);
   void make_room(partition_number p, const placer_query& query);
   void evict_idle_on(node_number n, uint64_t bytes, partition_number room_for);
   bool may_be_evicted(partition_number kept, node_number n) const;
@@ -228,7 +240,9 @@ private:
   std::set<partition_number> bad_;
   /// To make room, and for which partition; counts while that finds no target.
   std::map<std::pair<partition_number, node_number>, partition_number> evict_;
-  size_t room_made_ = 0; ///< so often in this step
+  size_t room_made_ = 0;                                   ///< so often in this step
+  std::map<node_number, std::vector<placed_copy>> placed_; ///< in this step
+  size_t looks_left_ = 0;                                  ///< at nodes, to even out this step
   std::vector<copy_in_flight> in_flight_;
   bool in_flight_changed_ = false;
 };
