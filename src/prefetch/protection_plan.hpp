@@ -39,7 +39,8 @@ struct planned_copy {
   node_number target = no_number; ///< no_number: nobody passes the filters
   bool restore = false;
   double bytes = 0.0;      ///< what it moves: size, and changes until the deadline
-  double worth = 0.0;      ///< expected seconds of recovery saved per MiB moved
+  double worth = 0.0;      ///< expected seconds of recovery saved per MiB moved, 64 KiB at least
+  double saved_s = 0.0;    ///< expected seconds of recovery saved
   double finish_s = 0.0;   ///< from now, when everything before it is made (estimate)
   double deadline_s = 0.0; ///< from now
   bool late() const { return finish_s > deadline_s; }
@@ -202,11 +203,19 @@ private:
   bool may_be_evicted(partition_number kept, node_number n) const;
   void order(const std::vector<partition_number>& dirty);
   void schedule();
-  bool all_in_time(budget spent); ///< else sequence_ is not whole
-  void choose_in_time(budget spent);
-  std::vector<double> deadlines() const;
-  void by_worth_and_deadline(std::vector<uint32_t>& in_time, const std::vector<transfer>& all,
-                             budget spent) const;
+  /// A copy in order_, as far as time is concerned.
+  struct job {
+    transfer uses;
+    double deadline_s = 0.0;
+    bool restore = false;
+    bool moves = false;  ///< has a target
+    bool chosen = false; ///< to be in time
+  };
+  bool all_in_time(const std::vector<job>& jobs, budget spent); ///< else sequence_ is not whole
+  void choose_in_time(std::vector<job>& jobs, budget spent);
+  static std::vector<double> deadlines_of(const std::vector<job>& jobs);
+  static void by_worth_and_deadline(std::vector<uint32_t>& in_time, const std::vector<job>& jobs,
+                                    budget spent);
   double worth_of(const entry& e, uint32_t number) const;
   double worth_in_flight(const copy_in_flight& c) const;
   double deadline_of(partition_number p) const;

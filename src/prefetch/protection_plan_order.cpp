@@ -137,13 +137,12 @@ void protection_plan::order(const std::vector<partition_number>& dirty) {
   std::inplace_merge(order_.begin(), order_.begin() + middle, order_.end());
 }
 
-std::vector<double> protection_plan::deadlines() const {
+std::vector<double> protection_plan::deadlines_of(const std::vector<job>& jobs) {
   std::vector<double> list;
-  for (const auto& o : order_) {
-    const auto& e = entries_[o.slot];
-    if (e.need.restore) continue;
-    auto place = std::lower_bound(list.begin(), list.end(), e.deadline_s);
-    if (place == list.end() || *place != e.deadline_s) list.insert(place, e.deadline_s);
+  for (const auto& j : jobs) {
+    if (j.restore) continue;
+    auto place = std::lower_bound(list.begin(), list.end(), j.deadline_s);
+    if (place == list.end() || *place != j.deadline_s) list.insert(place, j.deadline_s);
   }
   // Between those that are left each counts as the one before.
   for (size_t keep = 1; list.size() > deadlines_max;) {
@@ -157,75 +156,77 @@ void protection_plan::schedule() {
   budget spent(*cluster_, rules_);
   for (const auto& c : in_flight_)
     spent.add(spent.between(c.source, c.target, static_cast<double>(c.remaining_bytes)));
-  if (!all_in_time(spent)) choose_in_time(spent);
+  std::vector<job> jobs(order_.size());
+  for (size_t i = 0; i < order_.size(); ++i) {
+    auto copy = planned(order_[i]);
+    auto& j = jobs[i];
+    j.uses = spent.between(copy.source, copy.target, copy.bytes);
+    j.uses.gain = copy.saved_s;
+    j.deadline_s = copy.deadline_s;
+    j.restore = copy.restore;
+    j.moves = copy.target != no_number;
+  }
+  if (!all_in_time(jobs, spent)) choose_in_time(jobs, spent);
 }
 
-bool protection_plan::all_in_time(budget spent) {
+bool protection_plan::all_in_time(const std::vector<job>& jobs, budget spent) {
   sequence_.clear();
-  for (uint32_t i = 0; i < order_.size(); ++i) {
-    auto copy = planned(order_[i]);
-    auto t = spent.between(copy.source, copy.target, copy.bytes);
-    double finish = spent.finish_s(t);
-    if (!copy.restore && finish > copy.deadline_s) return false;
-    order_[i].finish_s = told_as(finish, copy.deadline_s, true);
-    if (copy.target != no_number) spent.add(t);
+  for (uint32_t i = 0; i < jobs.size(); ++i) {
+    double finish = spent.finish_s(jobs[i].uses);
+    if (!jobs[i].restore && finish > jobs[i].deadline_s) return false;
+    order_[i].finish_s = told_as(finish, jobs[i].deadline_s, true);
+    if (jobs[i].moves) spent.add(jobs[i].uses);
     sequence_.push_back(i);
   }
   return true;
 }
 
-void protection_plan::choose_in_time(budget spent) {
-  auto times = deadlines();
+void protection_plan::choose_in_time(std::vector<job>& jobs, budget spent) {
+  auto times = deadlines_of(jobs);
   transfer_room room(times, spent.rates());
   for (const auto& c : in_flight_)
     room.occupy(spent.between(c.source, c.target, static_cast<double>(c.remaining_bytes)));
-  std::vector<transfer> all(order_.size()), list;
+  std::vector<transfer> list;
   std::vector<uint32_t> listed, first, in_time, late;
-  for (uint32_t i = 0; i < order_.size(); ++i) {
-    auto copy = planned(order_[i]);
-    all[i] = spent.between(copy.source, copy.target, copy.bytes);
-    if (copy.restore) {
+  for (uint32_t i = 0; i < jobs.size(); ++i) {
+    auto& j = jobs[i];
+    if (j.restore) {
       first.push_back(i);
-      if (copy.target != no_number) room.occupy(all[i]);
+      if (j.moves) room.occupy(j.uses);
       continue;
     }
-    auto class_of = std::upper_bound(times.begin(), times.end(), copy.deadline_s) - times.begin();
-    all[i].deadline = static_cast<uint32_t>(class_of - 1);
-    all[i].gain = copy.worth * std::max(least_bytes, copy.bytes);
-    if (copy.target == no_number || spent.least_s(copy.bytes) > copy.deadline_s) continue;
-    list.push_back(all[i]);
+    auto after = std::upper_bound(times.begin(), times.end(), j.deadline_s);
+    j.uses.deadline = static_cast<uint32_t>(after - times.begin() - 1);
+    if (!j.moves || spent.least_s(j.uses.bytes) > j.deadline_s) continue;
+    list.push_back(j.uses);
     listed.push_back(i);
   }
   auto taken = harbinger::choose_in_time(list, room);
-  std::vector<bool> chosen(order_.size());
-  for (size_t k = 0; k < listed.size(); ++k) chosen[listed[k]] = taken[k];
-  for (uint32_t i = 0; i < order_.size(); ++i) {
-    auto copy = planned(order_[i]);
-    if (!copy.restore) (chosen[i] || copy.target == no_number ? in_time : late).push_back(i);
-  }
+  for (size_t k = 0; k < listed.size(); ++k) jobs[listed[k]].chosen = taken[k];
+  for (uint32_t i = 0; i < jobs.size(); ++i)
+    if (!jobs[i].restore) (jobs[i].chosen || !jobs[i].moves ? in_time : late).push_back(i);
   sequence_.clear();
   auto go = [&](uint32_t i, bool may_wait) {
-    auto copy = planned(order_[i]);
-    double finish = spent.finish_s(all[i]);
-    if (may_wait && !chosen[i] && finish > copy.deadline_s) return late.push_back(i);
-    order_[i].finish_s = told_as(finish, copy.deadline_s, chosen[i]);
-    if (copy.target != no_number) spent.add(all[i]);
+    const auto& j = jobs[i];
+    double finish = spent.finish_s(j.uses);
+    if (may_wait && !j.chosen && finish > j.deadline_s) return late.push_back(i);
+    order_[i].finish_s = told_as(finish, j.deadline_s, j.chosen);
+    if (j.moves) spent.add(j.uses);
     sequence_.push_back(i);
   };
   for (auto i : first) go(i, false);
-  if (times.size() > 1) by_worth_and_deadline(in_time, all, spent);
+  if (times.size() > 1) by_worth_and_deadline(in_time, jobs, spent);
   for (auto i : in_time) go(i, true);
   std::sort(late.begin(), late.end());
   for (size_t k = 0; k < late.size(); ++k) go(late[k], false);
 }
 
 void protection_plan::by_worth_and_deadline(std::vector<uint32_t>& in_time,
-                                            const std::vector<transfer>& all, budget spent) const {
+                                            const std::vector<job>& jobs, budget spent) {
   std::vector<std::vector<uint32_t>> waiting(deadlines_max);
-  auto moves = [&](uint32_t i) { return planned(order_[i]).target != no_number; };
   for (auto i : in_time) {
-    waiting[all[i].deadline].push_back(i);
-    if (moves(i)) spent.add(all[i]);
+    waiting[jobs[i].uses.deadline].push_back(i);
+    if (jobs[i].moves) spent.add(jobs[i].uses);
   }
   // From the last to the first: of those that may be that late the least worth.
   for (size_t left = in_time.size(); left > 0; --left) {
@@ -233,14 +234,14 @@ void protection_plan::by_worth_and_deadline(std::vector<uint32_t>& in_time,
     for (auto& w : waiting) {
       if (w.empty()) continue;
       latest = &w;
-      bool may_wait =
-          !moves(w.back()) || spent.load_s(all[w.back()]) <= planned(order_[w.back()]).deadline_s;
+      const auto& j = jobs[w.back()];
+      bool may_wait = !j.moves || spent.load_s(j.uses) <= j.deadline_s;
       if (may_wait && (!best || w.back() > best->back())) best = &w;
     }
     if (!best) best = latest; // by rounding
     auto i = best->back();
     best->pop_back();
-    if (moves(i)) spent.add(all[i], -1.0);
+    if (jobs[i].moves) spent.add(jobs[i].uses, -1.0);
     in_time[left - 1] = i;
   }
 }
@@ -255,6 +256,7 @@ planned_copy protection_plan::planned(const place_in_order& place) const {
   c.restore = e.need.restore;
   c.bytes = e.bytes;
   c.worth = place.worth;
+  c.saved_s = place.worth * std::max(least_bytes, e.bytes) / (1 << 20);
   c.finish_s = place.finish_s;
   c.deadline_s = c.restore ? unlimited : e.deadline_s;
   return c;

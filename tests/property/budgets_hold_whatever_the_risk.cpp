@@ -231,7 +231,7 @@ outcome outcome_of(const test::named_cluster& world, const plan_rules& rules) {
   for (const auto& c : plan.copies()) {
     ++o.planned;
     o.without_target += c.target == no_number;
-    if (c.target != no_number && !c.late()) o.saved_in_time_s += c.worth * c.bytes / mib;
+    if (c.target != no_number && !c.late()) o.saved_in_time_s += c.saved_s;
   }
   return o;
 }

@@ -123,7 +123,7 @@ BOOST_AUTO_TEST_CASE(what_a_small_plan_saves_in_time_is_what_the_best_one_would)
     for (const auto& c : plan.copies()) {
       BOOST_REQUIRE(c.target != no_number);
       transfer t;
-      t.gain = c.worth * c.bytes / mib;
+      t.gain = c.saved_s;
       t.bytes = c.bytes;
       t.uses = {0, 1 + c.source, 1 + nodes + c.target, transfer::nothing, transfer::nothing};
       list.push_back(t);
