@@ -406,7 +406,7 @@ BOOST_FIXTURE_TEST_CASE(many_without_a_target_are_tried_in_turn, eight_nodes) {
   set_state("n7", node_state::up);
   for (size_t left = count; left > 0;) {
     step();
-    BOOST_TEST(left - plan.without_target().size() == protection_plan::retries_each_step);
+    BOOST_REQUIRE(left - plan.without_target().size() == protection_plan::retries_each_step);
     left = plan.without_target().size();
   }
 }
@@ -568,6 +568,19 @@ BOOST_FIXTURE_TEST_CASE(copies_that_are_needed_make_room_for_nobody, full_node) 
   zone_of({"n4", "n1"}, {0.875, 0.875}, 0.0, {"n2"});
   step();
   BOOST_TEST(targets(8) == "");
+  BOOST_TEST(surplus() == "");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_copy_that_is_needed_again_before_it_went_stays, full_node) {
+  partition(8, {"n4", "n2"}, 350 * mib);
+  nodes[node_id{"n4"}].state = node_state::up;
+  write(cluster);
+  zone_of({"n4"}, {0.875}, 0.0, {"n1", "n2"});
+  step();
+  BOOST_TEST(surplus() == "1.1 on n3, 1.2 on n3");
+  zone_of({"n1"}, {0.875});
+  step();
+  BOOST_TEST(plan.without_target().contains(part(8)));
   BOOST_TEST(surplus() == "");
 }
 
