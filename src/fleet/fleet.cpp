@@ -11,16 +11,25 @@ bool earlier(const fleet::measured_rtt& r, node_number from) { return r.from < f
 } // namespace
 
 void holder_list::assign(std::span<const holder> holders) {
-  count_ = static_cast<uint32_t>(holders.size());
-  auto by_node = [](const holder& a, const holder& b) { return a.node < b.node; };
-  if (count_ <= inside) {
-    many_ = {};
-    std::copy(holders.begin(), holders.end(), few_.begin());
-    std::sort(few_.begin(), few_.begin() + count_, by_node);
-  } else {
-    many_.assign(holders.begin(), holders.end());
-    std::sort(many_.begin(), many_.end(), by_node);
+  std::vector<holder> sorted;
+  std::array<holder, inside> few;
+  std::span<holder> list(few.data(), std::min(holders.size(), inside));
+  if (holders.size() > inside) {
+    sorted.resize(holders.size());
+    list = sorted;
   }
+  std::copy(holders.begin(), holders.end(), list.begin());
+  std::sort(list.begin(), list.end(), [](const holder& a, const holder& b) {
+    return a.node != b.node ? a.node < b.node : a.kind < b.kind;
+  });
+  auto end = std::unique(list.begin(), list.end(),
+                         [](const holder& a, const holder& b) { return a.node == b.node; });
+  count_ = static_cast<uint32_t>(end - list.begin());
+  many_.clear();
+  if (count_ > inside)
+    many_.assign(list.begin(), end);
+  else
+    std::copy(list.begin(), end, few_.begin());
 }
 
 std::span<const holder> holder_list::get() const {
@@ -74,7 +83,8 @@ partition_number fleet::put(const partition_row& row) {
   for (const auto& id : row.joiners) add(id, holding_kind::joiner);
   for (const auto& c : row.copies)
     add(c.node, c.ready ? holding_kind::ready : holding_kind::copying);
-  return put(row.id, {buffer.data(), count}, static_cast<uint8_t>(row.replicas_wanted));
+  return put(row.id, {buffer.data(), count},
+             static_cast<uint8_t>(std::min(row.replicas_wanted, 255u)));
 }
 
 partition_number fleet::put(partition_id id, std::span<const holder> holders,
@@ -194,11 +204,12 @@ fleet::changes fleet::take_changes() {
 }
 
 void fleet::mark_useless(partition_number p, node_number n) {
+  const auto* known = partitions_[p].holders.find(n);
+  if (!known || !is_copy(known->kind) || known->kind == holding_kind::joiner) return;
   auto list = partitions_[p].holders.get();
   std::vector<holder> changed(list.begin(), list.end());
   for (auto& h : changed)
-    if (h.node == n && is_copy(h.kind) && h.kind != holding_kind::joiner)
-      h.kind = holding_kind::useless;
+    if (h.node == n) h.kind = holding_kind::useless;
   replace(p, changed);
 }
 

@@ -36,7 +36,8 @@ struct holder {
 class holder_list {
 public:
   static constexpr size_t inside = 4;
-  void assign(std::span<const holder> holders); ///< sorts them
+  /// Sorts them; who is named twice is held by the first of its kinds.
+  void assign(std::span<const holder> holders);
   std::span<const holder> get() const;
   const holder* find(node_number n) const;
 
@@ -82,8 +83,8 @@ public:
   /// Round-trip time between `from` and `to` as `from` measured it; not a number or negative:
   /// forgotten.
   void set_rtt(node_number from, node_number to, double ms);
-  /// Marks a copy as useless, or takes the mark away until the next put of the row. Nothing when
-  /// there is no such copy.
+  /// Marks a copy as useless, until the next put of its row. Nothing when there is no such copy, or
+  /// it is joining the sync set.
   void mark_useless(partition_number p, node_number n);
 
   const topology& nodes() const { return nodes_; }

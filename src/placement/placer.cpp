@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "core/digest.hpp"
 
@@ -36,9 +37,11 @@ void placer::refresh(const zone_picture& zones, const placer_rules& rules) {
   const auto& all = cluster_->nodes();
   zones_ = zones;
   rules_ = rules;
+  if (next_risks_) risks_ = *std::exchange(next_risks_, std::nullopt);
   spread_ = numbers_of(all, rules.placement.spread);
   near_ = numbers_of(all, rules.placement.near);
   domains_ = numbers_of(all, rules.domains);
+  attributes_ = all.attributes();
   nodes_.resize(all.size());
   writes_max_ = holdings_max_ = capacity_max_ = weights_ = 0.0;
   weight_counts_.clear();
@@ -84,6 +87,10 @@ void placer::count_weight(double weight, int sign) {
 }
 
 void placer::update(std::span<const node_number> changed, const zone_picture& zones) {
+  if (cluster_->nodes().attributes() != attributes_) {
+    auto rules = rules_;
+    return refresh(zones, rules);
+  }
   for (auto n : changed) {
     if (n >= nodes_.size() || nodes_[n].weight == 0.0) continue;
     erase(n);
@@ -136,6 +143,13 @@ void placer::release(node_number n, uint64_t bytes) {
   insert(n);
 }
 
+void placer::move(node_number from, node_number to, uint64_t bytes) {
+  auto expected = expected_;
+  release(from, bytes);
+  promise(to, bytes);
+  expected_ = expected;
+}
+
 uint64_t placer::copies_on(node_number n) const {
   return cluster_->load(n).copies + (n < nodes_.size() ? nodes_[n].promised_copies : 0);
 }
@@ -169,6 +183,34 @@ bool placer::over_fair_share(node_number n) const {
   return static_cast<double>(s.counted_copies + 1) > level() * s.weight + rounding * s.weight;
 }
 
+double placer::fullness_with_one_more(node_number n) const {
+  const auto& s = nodes_[n];
+  return static_cast<double>(s.counted_copies + 1) / s.weight;
+}
+
+double placer::past_share(node_number n) const {
+  return over_fair_share(n) ? fullness_with_one_more(n) : 0.0;
+}
+
+bool placer::has_fair_share(node_number n) const {
+  return weight_of(n) > 0.0 && over_fair_share(n);
+}
+
+std::vector<node_number> placer::candidates(const placer_query& query) const {
+  auto q = ask(query);
+  std::vector<node_number> list;
+  for (bool waived : {false, true}) {
+    q.spread_waived = waived;
+    for (node_number n = 0; n < nodes_.size(); ++n)
+      if (nodes_[n].weight > 0.0 && allowed(q, n)) list.push_back(n);
+    if (!list.empty()) break;
+  }
+  std::sort(list.begin(), list.end(), [&](node_number a, node_number b) {
+    return cluster_->nodes().rank(a) < cluster_->nodes().rank(b);
+  });
+  return list;
+}
+
 placer::balance_report placer::balance() const {
   balance_report report;
   report.copies = copies_;
@@ -200,19 +242,20 @@ void placer::insert(node_number n) {
                      : static_cast<uint32_t>(known - near_classes_.begin());
   if (open_.size() <= s.near_class) open_.resize(s.near_class + 1);
   s.own_score = own_terms_of(n, 0).total();
+  s.rank = cluster_->nodes().rank(n);
   if (over_fair_share(n)) {
     s.opens_at = static_cast<double>(s.counted_copies + 1) / s.weight - 2 * rounding;
     closed_.emplace(s.opens_at, n);
     s.closed = true;
   } else {
-    open_[s.near_class].insert({s.own_score, cluster_->nodes().rank(n), n});
+    open_[s.near_class].insert({s.own_score, s.rank, n});
     s.open = true;
   }
 }
 
 void placer::erase(node_number n) {
   auto& s = nodes_[n];
-  if (s.open) open_[s.near_class].erase({s.own_score, cluster_->nodes().rank(n), n});
+  if (s.open) open_[s.near_class].erase({s.own_score, s.rank, n});
   if (s.closed) closed_.erase({s.opens_at, n});
   s.open = s.closed = false;
 }
@@ -228,7 +271,7 @@ void placer::reopen() const {
     } else {
       s.closed = false;
       s.open = true;
-      open_[s.near_class].insert({s.own_score, cluster_->nodes().rank(n), n});
+      open_[s.near_class].insert({s.own_score, s.rank, n});
     }
     closed_.erase(closed_.begin());
   }
@@ -237,14 +280,14 @@ void placer::reopen() const {
 
 bool placer::better(const found& a, const found& b, const topology& nodes) {
   if (b.node == no_number) return a.node != no_number;
-  if (a.over_share != b.over_share) return b.over_share;
+  if (a.over_share != b.over_share) return a.over_share < b.over_share;
   if (a.score != b.score) return a.score > b.score;
   return nodes.rank(a.node) < nodes.rank(b.node);
 }
 
 void placer::look(const question& q, node_number n, found& best) const {
   if (!allowed(q, n)) return;
-  found here{n, terms_of(q, n).total(), over_fair_share(n)};
+  found here{n, terms_of(q, n).total(), past_share(n)};
   if (better(here, best, cluster_->nodes())) best = here;
 }
 
@@ -263,7 +306,8 @@ placer::found placer::best_in_order(const question& q) const {
                       : 1.0;
     double more = w.weight_near * near + w.weight_rtt * 0.5 - size_cost + rounding;
     for (const auto& place : open_[c]) {
-      if (best.node != no_number && !best.over_share && place.own_score + more < best.score) break;
+      if (best.node != no_number && best.over_share == 0.0 && place.own_score + more < best.score)
+        break;
       look(q, place.node, best);
     }
   }
@@ -289,7 +333,7 @@ node_number placer::choose(const placer_query& query) const {
     reopen();
     auto best = best_in_order(q);
     // Nobody below its fair share passes: look at the others as well.
-    if (best.node == no_number || best.over_share) best = best_of_all(q);
+    if (best.node == no_number || best.over_share > 0.0) best = best_of_all(q);
     if (best.node != no_number) return best.node;
     if (spread_.empty()) break;
   }

@@ -43,8 +43,8 @@ struct placer_rules {
 /// Fair share: of all copies on safe nodes, the one to place and those still expected included, no
 /// node shall have more than the level, by capacity: the least at which whole copies find room
 /// everywhere (sum of floor(level * weight) >= copies), or `imbalance` times the mean if that is
-/// more. A node that would get past it comes after all others. (Consistent hashing with bounded
-/// loads sets such a bound: Mirrokni, Thorup, Zadimoghaddam, SODA 2018.)
+/// more. A node that would get past it comes after all others, the least past it first. (Consistent
+/// hashing with bounded loads sets such a bound: Mirrokni, Thorup, Zadimoghaddam, SODA 2018.)
 ///
 /// Score: weighted sum of terms in 0..1, larger is better, ties go to the smaller id:
 /// * free: room left after this copy;
@@ -68,11 +68,12 @@ public:
 
   /// Looks at every node anew; promises stay. O(nodes log nodes).
   void refresh(const zone_picture& zones, const placer_rules& rules);
-  /// Looks at these nodes anew: their standing, state, usage or counts changed.
+  /// Looks at these nodes anew: their standing, state, usage or counts changed. At all of them when
+  /// one states an attribute that nobody did before.
   void update(std::span<const node_number> changed, const zone_picture& zones);
   /// Each node's probability of failure, by number; shorter: those of zones only. Counts from the
   /// next refresh on.
-  void set_risks(std::vector<float> risks) { risks_ = std::move(risks); }
+  void set_risks(std::vector<float> risks) { next_risks_ = std::move(risks); }
 
   /// The best, or no_number: explain(query).front(), if that is a candidate.
   node_number choose(const placer_query& query) const;
@@ -83,8 +84,15 @@ public:
     double score = 0.0;      ///< of candidates
     std::string text;        ///< terms of the score, or why it is rejected
   };
-  /// Every node: candidates best first, then the rejected by id.
+  /// Every node: candidates best first (with another strategy its choice, then the rest by score),
+  /// then the rejected by id.
   std::vector<opinion> explain(const placer_query& query) const;
+  /// All that pass the filters, by id.
+  std::vector<node_number> candidates(const placer_query& query) const;
+  /// Whether one copy more would get it past its fair share.
+  bool has_fair_share(node_number n) const;
+  /// Copies by weight, with one more.
+  double fullness_with_one_more(node_number n) const;
   /// Whether it passes all filters but `spread`.
   bool passes(const placer_query& query, node_number n) const;
   /// Whether it would pass all filters but spread if so many more bytes were free on it.
@@ -93,6 +101,8 @@ public:
   /// A copy will come to this node, or will not after all: counts until it is taken back.
   void promise(node_number n, uint64_t bytes);
   void release(node_number n, uint64_t bytes);
+  /// A promised copy goes elsewhere.
+  void move(node_number from, node_number to, uint64_t bytes);
   /// So many copies are going to be placed now, the next one included: the fair share counts them.
   /// promise() takes one off.
   void expect(uint64_t copies) { expected_ = copies; }
@@ -117,6 +127,7 @@ private:
     double weight = 0.0;    ///< 0: not a candidate at all
     double opens_at = 0.0;  ///< of closed ones: the level at which it is looked at again
     uint32_t near_class = 0;
+    uint32_t rank = 0; ///< in open_; nodes that come later move the others' ranks
     uint32_t promised_copies = 0;
     uint64_t promised_bytes = 0;
     uint64_t counted_copies = 0; ///< what it adds to copies_
@@ -127,7 +138,9 @@ private:
     uint32_t rank;
     node_number node;
     friend bool operator<(const place_in_order& a, const place_in_order& b) {
-      return a.own_score != b.own_score ? a.own_score > b.own_score : a.rank < b.rank;
+      if (a.own_score != b.own_score) return a.own_score > b.own_score;
+      // Ranks of different times may be equal.
+      return a.rank != b.rank ? a.rank < b.rank : a.node < b.node;
     }
   };
   /// What all nodes are asked about one query.
@@ -159,7 +172,7 @@ private:
   struct found {
     node_number node = no_number;
     double score = 0.0;
-    bool over_share = true;
+    double over_share = 0.0; ///< how full it would be; 0: not past its fair share
   };
 
   question ask(const placer_query& query) const;
@@ -169,6 +182,7 @@ private:
   bool allowed(const question& q, node_number n) const;
   std::string words(const question& q, node_number n, verdict v) const;
   static std::string words(const terms& t);
+  void put_first(std::vector<opinion>& candidates, node_number chosen) const;
 
   terms terms_of(const question& q, node_number n) const;
   /// What does not depend on the partition but by its size.
@@ -183,6 +197,7 @@ private:
   double level() const;
   double least_level(uint64_t copies) const;
   bool over_fair_share(node_number n) const;
+  double past_share(node_number n) const;
 
   void insert(node_number n);
   void erase(node_number n);
@@ -198,7 +213,9 @@ private:
   zone_picture zones_;
   placer_rules rules_;
   std::vector<attribute_number> spread_, near_, domains_;
+  size_t attributes_ = 0; ///< that any node stated at the last refresh
   std::vector<float> risks_;
+  std::optional<std::vector<float>> next_risks_; ///< none: nothing new
   /// Order and closing are caches of what follows from the rest.
   mutable std::vector<node_facts> nodes_;
   double writes_max_ = 0.0;

@@ -17,6 +17,13 @@ std::string mebibytes(double bytes) {
   return text;
 }
 
+/// Of what nodes report: any number, so that whole ones could wrap round to small ones.
+double sum(std::initializer_list<uint64_t> parts) {
+  double all = 0.0;
+  for (auto part : parts) all += static_cast<double>(part);
+  return all;
+}
+
 bool listed(std::span<const node_number> list, node_number n) {
   return std::find(list.begin(), list.end(), n) != list.end();
 }
@@ -54,12 +61,11 @@ placer::verdict placer::judge(const question& q, node_number n, uint64_t freed_b
   if (node.capacity_bytes == 0) return verdict::no_capacity;
   const auto& load = cluster_->load(n);
   auto capacity = static_cast<double>(node.capacity_bytes);
-  uint64_t more = q.query->size_bytes + (n < nodes_.size() ? nodes_[n].promised_bytes : 0);
-  uint64_t used = load.used_bytes + load.copying_bytes + more;
-  if (static_cast<double>(used - std::min(used, freed_bytes)) > rules_.placement.quota * capacity)
+  double more = sum({q.query->size_bytes, n < nodes_.size() ? nodes_[n].promised_bytes : 0});
+  auto freed = static_cast<double>(freed_bytes);
+  if (sum({load.used_bytes, load.copying_bytes}) + more - freed > rules_.placement.quota * capacity)
     return verdict::no_room;
-  uint64_t copies = load.copies_bytes + more;
-  if (static_cast<double>(copies - std::min(copies, freed_bytes)) > rules_.space_max * capacity)
+  if (sum({load.copies_bytes}) + more - freed > rules_.space_max * capacity)
     return verdict::no_room_for_copies;
   return verdict::passes;
 }
@@ -99,7 +105,7 @@ std::string placer::words(const question& q, node_number n, verdict v) const {
   const auto& load = cluster_->load(n);
   auto capacity = static_cast<double>(node.capacity_bytes);
   auto promised = n < nodes_.size() ? nodes_[n].promised_bytes : 0;
-  auto more = static_cast<double>(q.query->size_bytes + promised);
+  auto more = sum({q.query->size_bytes, promised});
   auto zone = [&](uint32_t place) { return std::to_string(zones_.id(place).value); };
   switch (v) {
   case verdict::passes: return {};
@@ -112,8 +118,8 @@ std::string placer::words(const question& q, node_number n, verdict v) const {
   case verdict::kept_away: return "kept away: a copy of the partition failed there lately";
   case verdict::no_capacity: return "no room: states no capacity";
   case verdict::no_room:
-    return "no room: " + mebibytes(static_cast<double>(load.used_bytes + load.copying_bytes) + more)
-           + " of quota " + mebibytes(rules_.placement.quota * capacity);
+    return "no room: " + mebibytes(sum({load.used_bytes, load.copying_bytes}) + more) + " of quota "
+           + mebibytes(rules_.placement.quota * capacity);
   case verdict::no_room_for_copies:
     return "no room for copies: " + mebibytes(static_cast<double>(load.copies_bytes) + more)
            + " of " + mebibytes(rules_.space_max * capacity);
@@ -137,8 +143,7 @@ placer::terms placer::own_terms_of(node_number n, uint64_t size_bytes) const {
   const auto& load = cluster_->load(n);
   const auto& s = nodes_[n];
   auto capacity = static_cast<double>(cluster_->nodes()[n].capacity_bytes);
-  auto used =
-      static_cast<double>(load.used_bytes + load.copying_bytes + s.promised_bytes + size_bytes);
+  auto used = sum({load.used_bytes, load.copying_bytes, s.promised_bytes, size_bytes});
   auto holdings = static_cast<double>(load.replicas + s.counted_copies) / s.weight;
   terms t;
   t.free = w.weight_free * (1.0 - used / capacity);
@@ -194,6 +199,14 @@ std::string placer::words(const terms& t) {
   return text;
 }
 
+void placer::put_first(std::vector<opinion>& candidates, node_number chosen) const {
+  auto place = std::find_if(candidates.begin(), candidates.end(),
+                            [&](const opinion& o) { return o.node == chosen; });
+  if (place == candidates.end()) return;
+  place->text += "; first by " + rules_.placement.strategy;
+  std::rotate(candidates.begin(), place, place + 1);
+}
+
 std::vector<placer::opinion> placer::explain(const placer_query& query) const {
   const auto& nodes = cluster_->nodes();
   auto q = ask(query);
@@ -224,8 +237,10 @@ std::vector<placer::opinion> placer::explain(const placer_query& query) const {
       rejected.push_back({o.node, false, false, 0.0, words(q, o.node, verdict::spread)});
   }
   std::sort(candidates.begin(), candidates.end(), [&](const opinion& a, const opinion& b) {
-    return better({a.node, a.score, a.over_share}, {b.node, b.score, b.over_share}, nodes);
+    return better({a.node, a.score, past_share(a.node)}, {b.node, b.score, past_share(b.node)},
+                  nodes);
   });
+  if (rules_.placement.strategy != "weighted") put_first(candidates, choose(query));
   std::sort(rejected.begin(), rejected.end(), [&](const opinion& a, const opinion& b) {
     return nodes.rank(a.node) < nodes.rank(b.node);
   });

@@ -52,20 +52,22 @@ copy_need need_of(const fleet& cluster, partition_number p, const zone_picture& 
   n.short_of_replicas = n.replicas < wanted;
   n.all_at_risk = n.at_risk && replicas_outside + copies_outside == 0;
   if (!n.at_risk && !(restore && n.short_of_replicas)) return n;
-  n.none_alive_now = n.none_alive_then = none_alive({living.data(), n.alive}, zones);
+  n.none_alive_now = none_alive({living.data(), n.alive}, zones);
   uint32_t for_risk = 0;
+  double then = n.none_alive_now;
   bool enough_outside = replicas_outside >= wanted;
-  while (n.at_risk && copies + for_risk < rules.copies_max
-         && ((copies_outside + for_risk == 0 && !enough_outside)
-             || n.none_alive_then > rules.none_alive_target)) {
+  while (
+      n.at_risk && copies + for_risk < rules.copies_max
+      && ((copies_outside + for_risk == 0 && !enough_outside) || then > rules.none_alive_target)) {
     ++for_risk;
-    n.none_alive_then *= base_failure_probability;
+    then *= base_failure_probability;
   }
   uint32_t for_restore = 0;
   if (restore && n.short_of_replicas && wanted > n.replicas + copies)
     for_restore = wanted - n.replicas - copies;
   n.restore = for_restore > 0;
   n.missing = static_cast<uint8_t>(std::max(for_risk, for_restore));
+  n.none_alive_then = n.none_alive_now * std::pow(base_failure_probability, n.missing);
   return n;
 }
 

@@ -52,7 +52,7 @@ plan_summary summary_of(const protection_plan& plan) {
     seen.insert(c.partition);
     s.late += c.late();
     s.bytes += c.bytes;
-    s.saved_s += c.worth * c.bytes / (1 << 20);
+    s.saved_s += c.saved_s;
     if (c.target != no_number) s.finish_s = std::max(s.finish_s, c.finish_s);
   }
   s.partitions = seen.size();

@@ -46,6 +46,7 @@ void protection_plan::step(time_point now) {
   rules_changed_ = zones_changed_ = false;
   for (auto p : dirty) assess(p, now);
   if (!dirty.empty()) {
+    keep_targets(dirty);
     place_missing(dirty);
     order(dirty);
   }
@@ -54,7 +55,7 @@ void protection_plan::step(time_point now) {
 }
 
 void protection_plan::set_in_flight(std::vector<copy_in_flight> copies) {
-  in_flight_changed_ |= copies.size() != in_flight_.size();
+  in_flight_changed_ |= copies != in_flight_;
   in_flight_ = std::move(copies);
 }
 
@@ -95,25 +96,34 @@ std::vector<partition_number> protection_plan::concerned(bool zones_changed,
       list.insert(list.end(), cluster_->held_by(n).begin(), cluster_->held_by(n).end());
       look_at_targets(n);
     }
-  for (auto n : news.nodes) look_at_targets(n);
-  // Whoever is up or dead now matters to all that it holds; the fleet names nodes, not why.
-  for (auto n : news.nodes)
-    if (cluster_->nodes()[n].state == node_state::dead || node_was_dead_.contains(n)) {
+  states_.resize(cluster_->nodes().size());
+  for (auto n : news.nodes) {
+    look_at_targets(n);
+    // Whoever is up, silent or dead now matters to all that it holds.
+    auto state = cluster_->nodes()[n].state;
+    if (states_[n] != state)
       list.insert(list.end(), cluster_->held_by(n).begin(), cluster_->held_by(n).end());
-      if (cluster_->nodes()[n].state == node_state::dead)
-        node_was_dead_.insert(n);
-      else
-        node_was_dead_.erase(n);
-    }
-  size_t retries = zones_changed || rules_changed_ ? unplaced_.size() : retries_each_step;
-  auto next = unplaced_.upper_bound(retried_);
-  for (size_t i = 0; i < std::min(retries, unplaced_.size()); ++i) {
-    if (next == unplaced_.end()) next = unplaced_.begin();
-    list.push_back(retried_ = *next++);
+    states_[n] = state;
   }
+  add_retries(list, rules_changed_ || (zones_changed && somebody_became_safe(before)));
   std::sort(list.begin(), list.end());
   list.erase(std::unique(list.begin(), list.end()), list.end());
   return list;
+}
+
+bool protection_plan::somebody_became_safe(const zone_picture& before) const {
+  auto changed = zones_.differing(before);
+  return std::any_of(changed.begin(), changed.end(),
+                     [&](node_number n) { return zones_.of(n).safe() && !before.of(n).safe(); });
+}
+
+void protection_plan::add_retries(std::vector<partition_number>& list, bool all) {
+  auto retries = all ? unplaced_.size() : std::min(retries_each_step, unplaced_.size());
+  auto next = unplaced_.upper_bound(retried_);
+  for (size_t i = 0; i < retries; ++i) {
+    if (next == unplaced_.end()) next = unplaced_.begin();
+    list.push_back(retried_ = *next++);
+  }
 }
 
 const protection_plan::entry* protection_plan::entry_of(partition_number p) const {
@@ -186,32 +196,48 @@ void protection_plan::assess(partition_number p, time_point now) {
   e.deadline_s = deadline_of(p);
   e.bytes = cost_bytes(cluster_->partition(p), n.restore ? 0.0 : e.deadline_s);
   e.source = source_of(p);
-  keep_targets(e);
 }
 
 void protection_plan::release(entry& e, size_t from) {
   while (e.targets > from) placer_.release(e.target[--e.targets], e.promised_bytes);
 }
 
-void protection_plan::keep_targets(entry& e) {
-  uint64_t size = cluster_->partition(e.partition).size_bytes;
-  auto had = e.target;
-  auto count = e.targets;
-  release(e, 0);
-  e.promised_bytes = size;
-  auto away = away_.find(e.partition);
-  for (size_t i = 0; i < count && e.targets < e.need.missing; ++i) {
-    bool failed = away != away_.end() && away->second.contains(had[i]);
-    placer_query query{e.partition, size, {e.target.data(), e.targets}, {}};
-    if (failed || !placer_.passes(query, had[i])) continue;
-    e.target[e.targets++] = had[i];
-    placer_.promise(had[i], size);
+void protection_plan::keep_targets(const std::vector<partition_number>& dirty) {
+  struct had {
+    place_in_order place;
+    std::array<node_number, targets_max> target;
+    size_t count;
+  };
+  std::vector<had> all;
+  for (auto p : dirty) {
+    auto slot = slot_of_[p];
+    if (slot == none) continue;
+    auto& e = entries_[slot];
+    if (e.targets > 0) all.push_back({in_order(slot, 0), e.target, e.targets});
+    release(e, 0);
+    e.promised_bytes = cluster_->partition(p).size_bytes;
+    if (e.need.missing == 0) unplaced_.erase(p);
   }
+  // Where there is no room for all of them any more, the first in order stay.
+  std::sort(all.begin(), all.end(), [](const had& a, const had& b) { return a.place < b.place; });
+  for (const auto& h : all) keep_targets(entries_[h.place.slot], {h.target.data(), h.count});
+}
+
+void protection_plan::keep_targets(entry& e, std::span<const node_number> had) {
+  auto away = away_.find(e.partition);
+  for (auto n : had) {
+    if (e.targets >= e.need.missing) break;
+    bool failed = away != away_.end() && away->second.contains(n);
+    placer_query query{e.partition, e.promised_bytes, {e.target.data(), e.targets}, {}};
+    if (failed || !placer_.passes(query, n)) continue;
+    e.target[e.targets++] = n;
+    placer_.promise(n, e.promised_bytes);
+  }
+  if (e.targets >= e.need.missing) unplaced_.erase(e.partition);
 }
 
 double protection_plan::worth_of(const entry& e, uint32_t number) const {
   const auto& part = cluster_->partition(e.partition);
-  constexpr double least_bytes = 64 << 10; // a copy has a fixed part, whatever its size
   return seconds_saved(e.need, number, part.size_bytes, rules_.speeds) * (1 << 20)
          / std::max(least_bytes, e.bytes);
 }
@@ -223,10 +249,12 @@ void protection_plan::place_missing(const std::vector<partition_number>& dirty) 
     if (slot == none) continue;
     const auto& e = entries_[slot];
     for (uint32_t number = e.targets; number < e.need.missing; ++number)
-      open.push_back({e.need.restore ? e.need.alive : UINT32_MAX, false, 0.0f, worth_of(e, number),
-                      cluster_->partition(p).id.value, slot, number});
+      open.push_back(in_order(slot, number));
   }
   std::sort(open.begin(), open.end());
+  room_made_ = 0;
+  placed_.clear();
+  looks_left_ = looks_each_step;
   placer_.expect(open.size());
   for (const auto& place : open) place_one(place.slot);
   placer_.expect(0);
@@ -239,13 +267,74 @@ void protection_plan::place_one(uint32_t slot) {
   auto n = placer_.choose(next.query);
   if (n == no_number) {
     unplaced_.insert(e.partition);
-    make_room(e.partition, next.query);
+    if (room_made_++ < retries_each_step) make_room(e.partition, next.query);
     return;
   }
+  if (rules_.placement.strategy == "weighted" && placer_.has_fair_share(n))
+    n = make_way(slot, n, next.query);
   e.target[e.targets++] = n;
   placer_.promise(n, e.promised_bytes);
   planned_to_[n].push_back(e.partition);
+  placed_[n].push_back({slot, e.targets - size_t{1}});
   if (e.targets == e.need.missing) unplaced_.erase(e.partition);
+}
+
+placer_query protection_plan::query_but(const placed_copy& c,
+                                        std::vector<node_number>& others) const {
+  const auto& e = entries_[c.slot];
+  others.clear();
+  for (size_t i = 0; i < e.targets; ++i)
+    if (i != c.number) others.push_back(e.target[i]);
+  auto away = away_.find(e.partition);
+  auto count = others.size();
+  if (away != away_.end()) others.insert(others.end(), away->second.begin(), away->second.end());
+  return {e.partition,
+          e.promised_bytes,
+          {others.data(), count},
+          {others.data() + count, others.size() - count}};
+}
+
+/// The copies placed in this step and the nodes that each may go to: a path from `chosen` to the
+/// emptiest node that can be reached, along which each copy moves on by one.
+node_number protection_plan::make_way(uint32_t slot, node_number chosen,
+                                      const placer_query& query) {
+  struct arrival {
+    placed_copy moved; ///< to this node
+    node_number from = no_number;
+  };
+  std::map<node_number, arrival> reached;
+  std::set<uint32_t> moving{slot};
+  std::vector<node_number> waiting, others;
+  auto reach = [&](const placed_copy& c, node_number from, const placer_query& q) {
+    looks_left_ -= std::min<size_t>(looks_left_, cluster_->nodes().size());
+    for (auto n : placer_.candidates(q))
+      if (reached.try_emplace(n, arrival{c, from}).second) waiting.push_back(n);
+  };
+  reach({slot, entries_[slot].targets}, no_number, query);
+  auto best = chosen;
+  double least = placer_.fullness_with_one_more(chosen) * (1.0 - 1e-9);
+  for (size_t i = 0; i < waiting.size(); ++i) {
+    auto n = waiting[i];
+    if (placer_.fullness_with_one_more(n) < least) {
+      best = n;
+      least = placer_.fullness_with_one_more(n);
+      if (!placer_.has_fair_share(n)) break;
+    }
+    for (const auto& c : placed_[n])
+      if (looks_left_ > 0 && moving.insert(c.slot).second) reach(c, n, query_but(c, others));
+  }
+  for (auto n = best;;) {
+    auto [c, from] = reached.at(n);
+    if (from == no_number) return n;
+    auto& e = entries_[c.slot];
+    placer_.move(from, n, e.promised_bytes);
+    planned_to_[n].push_back(e.partition);
+    e.target[c.number] = n;
+    placed_[n].push_back(c);
+    std::erase_if(placed_[from],
+                  [&](const placed_copy& o) { return o.slot == c.slot && o.number == c.number; });
+    n = from;
+  }
 }
 
 protection_plan::next_query protection_plan::query_of(partition_number p) const {
@@ -268,7 +357,7 @@ size_t protection_plan::memory_bytes() const {
   for (const auto& list : planned_to_) planned += sizeof(list) + list.capacity() * 4;
   constexpr size_t tree_node = 48;
   return slot_of_.capacity() * sizeof(uint32_t) + entries_.capacity() * sizeof(entry)
-         + order_.capacity() * sizeof(place_in_order) + planned
+         + order_.capacity() * (sizeof(place_in_order) + sizeof(uint32_t)) + planned
          + (idle_.size() + unplaced_.size() + bad_.size()) * tree_node + placer_.memory_bytes();
 }
 

@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "fleet/fleet.hpp"
 #include "placement/placer.hpp"
 #include "prefetch/copy_need.hpp"
+#include "prefetch/in_time.hpp"
 #include "zones/zone_picture.hpp"
 
 namespace harbinger {
@@ -37,7 +39,8 @@ struct planned_copy {
   node_number target = no_number; ///< no_number: nobody passes the filters
   bool restore = false;
   double bytes = 0.0;      ///< what it moves: size, and changes until the deadline
-  double worth = 0.0;      ///< expected seconds of recovery saved per MiB moved
+  double worth = 0.0;      ///< expected seconds of recovery saved per MiB moved, 64 KiB at least
+  double saved_s = 0.0;    ///< expected seconds of recovery saved
   double finish_s = 0.0;   ///< from now, when everything before it is made (estimate)
   double deadline_s = 0.0; ///< from now
   bool late() const { return finish_s > deadline_s; }
@@ -50,6 +53,7 @@ struct copy_in_flight {
   node_number target = no_number;
   uint64_t rate_bytes_per_s = 0; ///< what it was given; 0: without limit
   uint64_t remaining_bytes = 0;
+  friend bool operator==(const copy_in_flight&, const copy_in_flight&) = default;
 };
 
 /// A copy to begin now, with what it may take.
@@ -68,8 +72,13 @@ struct surplus_copy {
 };
 
 /// Order: restores first, fewest living holders first; then by worth; ties by partition id, then
-/// number. Copies that would come after their deadline go behind all that can be in time. Targets
-/// are chosen in this order; one that was chosen stays while it passes the filters.
+/// number. Where not all can be in time, those that save most together are (in_time.hpp), and the
+/// others go behind them. Where deadlines differ, a copy that can not wait comes before what is
+/// worth more and can: from the last place to the first, the least worth of those that may be that
+/// late (the backward rule of Smith 1956 and Lawler 1973). Targets are chosen by worth; one that
+/// was chosen stays while it passes the filters. In the step that chooses them, copies make way for
+/// one that would get its node past the fair share (paths of exchanges: Harvey, Ladner, Lovasz,
+/// Tamir 2003).
 ///
 /// A copy is surplus: at once when its node is dead or it is of no use; keep_after_zone_s after its
 /// partition was last at risk or short of replicas; before that, least useful first (longest not
@@ -78,8 +87,12 @@ class protection_plan {
 public:
   /// Scales of scores are taken anew so often.
   static constexpr seconds refresh_every{5};
-  /// Copies without a target that are tried again at each step.
+  /// Copies without a target that are tried again at each step, and for which room is made; all of
+  /// them are tried when rules changed or a node became safe.
   static constexpr size_t retries_each_step = 64;
+  /// So many nodes are looked at in a step to move copies placed in it, where another would get a
+  /// node past its fair share.
+  static constexpr size_t looks_each_step = 100'000;
   /// Copies nobody needs that are looked at, oldest first, to make room for one.
   static constexpr size_t idle_looked_at_max = 1024;
   /// So many copies are looked at for one that fits the budgets.
@@ -133,7 +146,9 @@ public:
 
 private:
   static constexpr uint32_t none = UINT32_MAX;
-  static constexpr size_t targets_max = 8; ///< prefetch.copies_max at most
+  static constexpr size_t deadlines_max = 16;
+  static constexpr double least_bytes = 64 << 10; ///< a copy has a fixed part, whatever its size
+  static constexpr size_t targets_max = 8;        ///< prefetch.copies_max at most
   struct entry {
     partition_number partition = 0;
     bool used = false;
@@ -151,7 +166,6 @@ private:
   };
   struct place_in_order {
     uint32_t urgency = 0; ///< restores by living holders, then all others
-    bool late = false;
     float finish_s = 0.0f;
     double worth = 0.0;
     uint64_t id = 0;
@@ -169,14 +183,39 @@ private:
                                           const fleet::changes& news);
   void bring_placer_up(const zone_picture& before, const fleet::changes& news, time_point now);
   void assess(partition_number p, time_point now);
-  void keep_targets(entry& e);
+  void keep_targets(const std::vector<partition_number>& dirty);
+  void keep_targets(entry& e, std::span<const node_number> had);
+  place_in_order in_order(uint32_t slot, uint32_t number) const;
+  bool somebody_became_safe(const zone_picture& before) const;
+  void add_retries(std::vector<partition_number>& list, bool all);
   void release(entry& e, size_t from);
   void place_missing(const std::vector<partition_number>& dirty);
   void place_one(uint32_t slot);
+  /// A copy that was placed in this step.
+  struct placed_copy {
+    uint32_t slot = 0;
+    size_t number = 0;
+  };
+  placer_query query_but(const placed_copy& c, std::vector<node_number>& others) const;
+  node_number make_way(uint32_t slot, node_number chosen, const placer_query& query);
   void make_room(partition_number p, const placer_query& query);
-  void evict_idle_on(node_number n, uint64_t bytes);
+  void evict_idle_on(node_number n, uint64_t bytes, partition_number room_for);
+  bool may_be_evicted(partition_number kept, node_number n) const;
   void order(const std::vector<partition_number>& dirty);
   void schedule();
+  /// A copy in order_, as far as time is concerned.
+  struct job {
+    transfer uses;
+    double deadline_s = 0.0;
+    bool restore = false;
+    bool moves = false;  ///< has a target
+    bool chosen = false; ///< to be in time
+  };
+  bool all_in_time(const std::vector<job>& jobs, budget spent); ///< else sequence_ is not whole
+  void choose_in_time(std::vector<job>& jobs, budget spent);
+  static std::vector<double> deadlines_of(const std::vector<job>& jobs);
+  static void by_worth_and_deadline(std::vector<uint32_t>& in_time, const std::vector<job>& jobs,
+                                    budget spent);
   double worth_of(const entry& e, uint32_t number) const;
   double worth_in_flight(const copy_in_flight& c) const;
   double deadline_of(partition_number p) const;
@@ -197,9 +236,10 @@ private:
   std::vector<uint32_t> slot_of_; ///< by partition; none
   std::vector<entry> entries_;
   std::vector<uint32_t> free_slots_;
-  std::vector<place_in_order> order_;
+  std::vector<place_in_order> order_; ///< sorted
+  std::vector<uint32_t> sequence_;    ///< of order_'s places: what is late behind the rest
   std::vector<std::vector<partition_number>> planned_to_; ///< by node; may name some twice
-  std::set<node_number> node_was_dead_;
+  std::vector<node_state> states_;                        ///< by node, at the last step
   std::set<partition_number> restores_;
   std::map<partition_number, std::set<node_number>> away_;
   std::set<partition_number> touched_;
@@ -207,7 +247,11 @@ private:
   partition_number retried_ = 0; ///< the last of unplaced_ that was tried again
   std::set<std::pair<time_point, partition_number>> idle_; ///< copies nobody needs now
   std::set<partition_number> bad_;
-  std::set<std::pair<partition_number, node_number>> evict_; ///< to make room
+  /// To make room, and for which partition; counts while that finds no target.
+  std::map<std::pair<partition_number, node_number>, partition_number> evict_;
+  size_t room_made_ = 0;                                   ///< so often in this step
+  std::map<node_number, std::vector<placed_copy>> placed_; ///< in this step
+  size_t looks_left_ = 0;                                  ///< at nodes, to even out this step
   std::vector<copy_in_flight> in_flight_;
   bool in_flight_changed_ = false;
 };

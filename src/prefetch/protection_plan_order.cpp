@@ -16,44 +16,66 @@ double or_unlimited(uint64_t bytes_per_s) {
   return bytes_per_s > 0 ? static_cast<double>(bytes_per_s) : unlimited;
 }
 
+/// In a float, on the same side of the deadline.
+float told_as(double finish_s, double deadline_s, bool in_time) {
+  auto told = static_cast<float>(in_time ? std::min(finish_s, deadline_s) : finish_s);
+  bool late = !in_time && finish_s > deadline_s;
+  constexpr float far = std::numeric_limits<float>::max();
+  if (late && static_cast<double>(told) <= deadline_s) return std::nextafter(told, far);
+  if (!late && static_cast<double>(told) > deadline_s) return std::nextafter(told, -far);
+  return told;
+}
+
 } // namespace
 
-/// Bytes that go through everything that has a limit: all copies together, each node both ways,
-/// each link both ways.
+/// Things with a rate that copies go through: all copies together, each node both ways, each link
+/// both ways; and the bytes that go through each.
 class protection_plan::budget {
 public:
-  budget(const fleet& cluster, const plan_rules& rules) : cluster_(cluster) {
+  budget(const fleet& cluster, const plan_rules& rules)
+      : cluster_(cluster), nodes_(static_cast<uint32_t>(cluster.nodes().size())) {
     const auto& p = rules.prefetch;
     copy_ = p.rate_bytes_per_s > 0 ? static_cast<double>(p.rate_bytes_per_s)
                                    : rules.speeds.copy_bytes_per_s;
-    total_ = std::min(or_unlimited(p.total_bytes_per_s), copy_ * p.concurrent_max);
-    node_ = std::min(or_unlimited(p.node_bytes_per_s), copy_ * p.concurrent_per_node_max);
-    link_ = or_unlimited(p.link_bytes_per_s);
-    if (link_ < unlimited) attribute_ = cluster.nodes().attribute(p.link_attribute);
-    out_of_node_.resize(cluster.nodes().size());
-    into_node_ = out_of_node_;
-    if (!attribute_) return;
-    out_of_link_.resize(cluster.nodes().values(*attribute_));
-    into_link_ = out_of_link_;
+    rates_.push_back(std::min(or_unlimited(p.total_bytes_per_s), copy_ * p.concurrent_max));
+    rates_.resize(1 + 2 * nodes_,
+                  std::min(or_unlimited(p.node_bytes_per_s), copy_ * p.concurrent_per_node_max));
+    if (p.link_bytes_per_s > 0) attribute_ = cluster.nodes().attribute(p.link_attribute);
+    if (attribute_) {
+      values_ = static_cast<uint32_t>(cluster.nodes().values(*attribute_));
+      rates_.resize(rates_.size() + 2 * values_, or_unlimited(p.link_bytes_per_s));
+    }
+    loads_.resize(rates_.size());
   }
 
-  /// When a copy of so many bytes would be done, after all that was added.
-  double finish_s(node_number source, node_number target, double bytes) const {
-    double last = std::max(bytes / copy_, (all_ + bytes) / total_);
-    if (source != no_number) last = std::max(last, (out_of_node_[source] + bytes) / node_);
-    if (target != no_number) last = std::max(last, (into_node_[target] + bytes) / node_);
+  const std::vector<double>& rates() const { return rates_; }
+  transfer between(node_number source, node_number target, double bytes) const {
+    transfer t;
+    t.bytes = bytes;
+    t.uses[0] = 0;
+    if (source != no_number) t.uses[1] = 1 + source;
+    if (target != no_number) t.uses[2] = 1 + nodes_ + target;
     auto [from, to] = link(source, target);
-    if (from != no_number) last = std::max(last, (out_of_link_[from] + bytes) / link_);
-    if (to != no_number) last = std::max(last, (into_link_[to] + bytes) / link_);
+    if (from != no_number) t.uses[3] = 1 + 2 * nodes_ + from;
+    if (to != no_number) t.uses[4] = 1 + 2 * nodes_ + values_ + to;
+    return t;
+  }
+  /// By itself.
+  double least_s(double bytes) const { return bytes / copy_; }
+  /// When it would be done, after all that was added.
+  double finish_s(const transfer& t) const {
+    return std::max(least_s(t.bytes), load_s(t, t.bytes));
+  }
+  /// When everything that was added is through all that it uses.
+  double load_s(const transfer& t, double more = 0.0) const {
+    double last = 0.0;
+    for (auto thing : t.uses)
+      if (thing != transfer::nothing) last = std::max(last, (loads_[thing] + more) / rates_[thing]);
     return last;
   }
-  void add(node_number source, node_number target, double bytes) {
-    all_ += bytes;
-    if (source != no_number) out_of_node_[source] += bytes;
-    if (target != no_number) into_node_[target] += bytes;
-    auto [from, to] = link(source, target);
-    if (from != no_number) out_of_link_[from] += bytes;
-    if (to != no_number) into_link_[to] += bytes;
+  void add(const transfer& t, double sign = 1.0) {
+    for (auto thing : t.uses)
+      if (thing != transfer::nothing) loads_[thing] += sign * t.bytes;
   }
 
 private:
@@ -68,10 +90,10 @@ private:
   }
 
   const fleet& cluster_;
-  double copy_ = 0.0, total_ = 0.0, node_ = 0.0, link_ = unlimited;
+  uint32_t nodes_ = 0, values_ = 0;
+  double copy_ = 0.0;
   std::optional<attribute_number> attribute_;
-  double all_ = 0.0;
-  std::vector<double> out_of_node_, into_node_, out_of_link_, into_link_;
+  std::vector<double> rates_, loads_;
 };
 
 node_number protection_plan::source_of(partition_number p) const {
@@ -91,6 +113,12 @@ node_number protection_plan::source_of(partition_number p) const {
   return best;
 }
 
+protection_plan::place_in_order protection_plan::in_order(uint32_t slot, uint32_t number) const {
+  const auto& e = entries_[slot];
+  return {e.need.restore ? e.need.alive : UINT32_MAX, 0.0f, worth_of(e, number),
+          cluster_->partition(e.partition).id.value,  slot, number};
+}
+
 void protection_plan::order(const std::vector<partition_number>& dirty) {
   std::vector<bool> stale(entries_.size());
   std::vector<place_in_order> fresh;
@@ -100,43 +128,121 @@ void protection_plan::order(const std::vector<partition_number>& dirty) {
     stale[slot] = true;
     const auto& e = entries_[slot];
     for (uint32_t number = 0; number < e.need.missing; ++number)
-      fresh.push_back({e.need.restore ? e.need.alive : UINT32_MAX, false, 0.0f, worth_of(e, number),
-                       cluster_->partition(p).id.value, slot, number});
+      fresh.push_back(in_order(slot, number));
   }
   std::erase_if(order_, [&](const auto& o) { return !entries_[o.slot].used || stale[o.slot]; });
   std::sort(fresh.begin(), fresh.end());
-  // Late ones stand at the end, in order: back into one order first.
-  auto late = std::find_if(order_.begin(), order_.end(), [](const auto& o) { return o.late; });
-  std::inplace_merge(order_.begin(), late, order_.end());
   auto middle = static_cast<std::ptrdiff_t>(order_.size());
   order_.insert(order_.end(), fresh.begin(), fresh.end());
   std::inplace_merge(order_.begin(), order_.begin() + middle, order_.end());
 }
 
+std::vector<double> protection_plan::deadlines_of(const std::vector<job>& jobs) {
+  std::vector<double> list;
+  for (const auto& j : jobs) {
+    if (j.restore) continue;
+    auto place = std::lower_bound(list.begin(), list.end(), j.deadline_s);
+    if (place == list.end() || *place != j.deadline_s) list.insert(place, j.deadline_s);
+  }
+  // Between those that are left each counts as the one before.
+  for (size_t keep = 1; list.size() > deadlines_max;) {
+    list.erase(list.begin() + static_cast<std::ptrdiff_t>(keep));
+    keep = keep + 1 < list.size() ? keep + 1 : 1;
+  }
+  return list;
+}
+
 void protection_plan::schedule() {
   budget spent(*cluster_, rules_);
   for (const auto& c : in_flight_)
-    spent.add(c.source, c.target, static_cast<double>(c.remaining_bytes));
-  std::vector<place_in_order> late;
-  auto take = [&](place_in_order& o, bool in_time) {
-    auto copy = planned(o);
-    double finish = spent.finish_s(copy.source, copy.target, copy.bytes);
-    o.finish_s = static_cast<float>(finish);
-    o.late = !copy.restore && finish > copy.deadline_s;
-    if (in_time && o.late) return false;
-    if (copy.target != no_number) spent.add(copy.source, copy.target, copy.bytes);
-    return true;
-  };
-  size_t kept = 0;
-  for (auto& o : order_) {
-    if (take(o, true))
-      order_[kept++] = o;
-    else
-      late.push_back(o);
+    spent.add(spent.between(c.source, c.target, static_cast<double>(c.remaining_bytes)));
+  std::vector<job> jobs(order_.size());
+  for (size_t i = 0; i < order_.size(); ++i) {
+    auto copy = planned(order_[i]);
+    auto& j = jobs[i];
+    j.uses = spent.between(copy.source, copy.target, copy.bytes);
+    j.uses.gain = copy.saved_s;
+    j.deadline_s = copy.deadline_s;
+    j.restore = copy.restore;
+    j.moves = copy.target != no_number;
   }
-  for (auto& o : late) {
-    take(o, false);
-    order_[kept++] = o;
+  if (!all_in_time(jobs, spent)) choose_in_time(jobs, spent);
+}
+
+bool protection_plan::all_in_time(const std::vector<job>& jobs, budget spent) {
+  sequence_.clear();
+  for (uint32_t i = 0; i < jobs.size(); ++i) {
+    double finish = spent.finish_s(jobs[i].uses);
+    if (!jobs[i].restore && finish > jobs[i].deadline_s) return false;
+    order_[i].finish_s = told_as(finish, jobs[i].deadline_s, true);
+    if (jobs[i].moves) spent.add(jobs[i].uses);
+    sequence_.push_back(i);
+  }
+  return true;
+}
+
+void protection_plan::choose_in_time(std::vector<job>& jobs, budget spent) {
+  auto times = deadlines_of(jobs);
+  transfer_room room(times, spent.rates());
+  for (const auto& c : in_flight_)
+    room.occupy(spent.between(c.source, c.target, static_cast<double>(c.remaining_bytes)));
+  std::vector<transfer> list;
+  std::vector<uint32_t> listed, first, in_time, late;
+  for (uint32_t i = 0; i < jobs.size(); ++i) {
+    auto& j = jobs[i];
+    if (j.restore) {
+      first.push_back(i);
+      if (j.moves) room.occupy(j.uses);
+      continue;
+    }
+    auto after = std::upper_bound(times.begin(), times.end(), j.deadline_s);
+    j.uses.deadline = static_cast<uint32_t>(after - times.begin() - 1);
+    if (!j.moves || spent.least_s(j.uses.bytes) > j.deadline_s) continue;
+    list.push_back(j.uses);
+    listed.push_back(i);
+  }
+  auto taken = harbinger::choose_in_time(list, room);
+  for (size_t k = 0; k < listed.size(); ++k) jobs[listed[k]].chosen = taken[k];
+  for (uint32_t i = 0; i < jobs.size(); ++i)
+    if (!jobs[i].restore) (jobs[i].chosen || !jobs[i].moves ? in_time : late).push_back(i);
+  sequence_.clear();
+  auto go = [&](uint32_t i, bool may_wait) {
+    const auto& j = jobs[i];
+    double finish = spent.finish_s(j.uses);
+    if (may_wait && !j.chosen && finish > j.deadline_s) return late.push_back(i);
+    order_[i].finish_s = told_as(finish, j.deadline_s, j.chosen);
+    if (j.moves) spent.add(j.uses);
+    sequence_.push_back(i);
+  };
+  for (auto i : first) go(i, false);
+  if (times.size() > 1) by_worth_and_deadline(in_time, jobs, spent);
+  for (auto i : in_time) go(i, true);
+  std::sort(late.begin(), late.end());
+  for (size_t k = 0; k < late.size(); ++k) go(late[k], false);
+}
+
+void protection_plan::by_worth_and_deadline(std::vector<uint32_t>& in_time,
+                                            const std::vector<job>& jobs, budget spent) {
+  std::vector<std::vector<uint32_t>> waiting(deadlines_max);
+  for (auto i : in_time) {
+    waiting[jobs[i].uses.deadline].push_back(i);
+    if (jobs[i].moves) spent.add(jobs[i].uses);
+  }
+  // From the last to the first: of those that may be that late the least worth.
+  for (size_t left = in_time.size(); left > 0; --left) {
+    std::vector<uint32_t>*best = nullptr, *latest = nullptr;
+    for (auto& w : waiting) {
+      if (w.empty()) continue;
+      latest = &w;
+      const auto& j = jobs[w.back()];
+      bool may_wait = !j.moves || spent.load_s(j.uses) <= j.deadline_s;
+      if (may_wait && (!best || w.back() > best->back())) best = &w;
+    }
+    if (!best) best = latest; // by rounding
+    auto i = best->back();
+    best->pop_back();
+    if (jobs[i].moves) spent.add(jobs[i].uses, -1.0);
+    in_time[left - 1] = i;
   }
 }
 
@@ -150,6 +256,7 @@ planned_copy protection_plan::planned(const place_in_order& place) const {
   c.restore = e.need.restore;
   c.bytes = e.bytes;
   c.worth = place.worth;
+  c.saved_s = place.worth * std::max(least_bytes, e.bytes) / (1 << 20);
   c.finish_s = place.finish_s;
   c.deadline_s = c.restore ? unlimited : e.deadline_s;
   return c;
@@ -158,7 +265,7 @@ planned_copy protection_plan::planned(const place_in_order& place) const {
 std::vector<planned_copy> protection_plan::copies() const {
   std::vector<planned_copy> list;
   list.reserve(order_.size());
-  for (const auto& place : order_) list.push_back(planned(place));
+  for (auto i : sequence_) list.push_back(planned(order_[i]));
   return list;
 }
 
@@ -173,35 +280,49 @@ public:
     if (rules.link_bytes_per_s > 0) attribute_ = cluster.nodes().attribute(rules.link_attribute);
     for (const auto& c : copies) add(c.source, c.target, c.rate_bytes_per_s);
   }
+  /// A copy without limit may take all there is.
   void add(node_number source, node_number target, uint64_t rate) {
     ++count_;
-    total_ += rate;
+    auto more = rate > 0 ? std::min(rate, everything) : everything;
+    auto grow = [&](uint64_t& sum) { sum = std::min(sum + more, everything); };
+    grow(total_);
     for (auto n : {source, target})
       if (n != no_number) ++counts_[n];
-    if (source != no_number) from_node_[source] += rate;
-    if (target != no_number) to_node_[target] += rate;
+    if (source != no_number) grow(from_node_[source]);
+    if (target != no_number) grow(to_node_[target]);
     auto [from, to] = link(source, target);
-    if (from != no_number) from_link_[from] += rate;
-    if (to != no_number) to_link_[to] += rate;
+    if (from != no_number) grow(from_link_[from]);
+    if (to != no_number) grow(to_link_[to]);
   }
   bool full() const { return count_ >= rules_.concurrent_max; }
   bool busy(node_number n) const {
     auto found = counts_.find(n);
     return found != counts_.end() && found->second >= rules_.concurrent_per_node_max;
   }
-  /// What is left for one more copy; 0 with no limit at all.
+  /// What is left for one more copy; UINT64_MAX with no limit at all.
   uint64_t room(node_number source, node_number target) const {
-    uint64_t room = rules_.rate_bytes_per_s > 0 ? rules_.rate_bytes_per_s : UINT64_MAX;
-    auto within = [&](uint64_t limit, uint64_t used) {
-      if (limit > 0) room = std::min(room, limit - std::min(limit, used));
-    };
-    within(rules_.total_bytes_per_s, total_);
-    within(rules_.node_bytes_per_s, at(from_node_, source));
-    within(rules_.node_bytes_per_s, at(to_node_, target));
     auto [from, to] = link(source, target);
-    if (from != no_number) within(rules_.link_bytes_per_s, at(from_link_, from));
-    if (to != no_number) within(rules_.link_bytes_per_s, at(to_link_, to));
-    return room;
+    return std::min({rules_.rate_bytes_per_s > 0 ? rules_.rate_bytes_per_s : UINT64_MAX,
+                     left(rules_.total_bytes_per_s, total_), left_of_node(from_node_, source),
+                     left_of_node(to_node_, target), left_of_link(from_link_, from),
+                     left_of_link(to_link_, to)});
+  }
+  /// Less than this is not worth a beginning.
+  uint64_t enough() const {
+    auto least = protection_plan::rate_least;
+    return rules_.rate_bytes_per_s > 0 ? std::min(least, rules_.rate_bytes_per_s) : least;
+  }
+  /// Whether a copy from `source` to `target` can not begin by something that `c` takes part of.
+  bool held_up_by(const copy_in_flight& c, node_number source, node_number target) const {
+    if (full() || left(rules_.total_bytes_per_s, total_) < enough()) return true;
+    for (auto n : {source, target})
+      if (n != no_number && busy(n) && (c.source == n || c.target == n)) return true;
+    if (c.source == source && left_of_node(from_node_, source) < enough()) return true;
+    if (c.target == target && left_of_node(to_node_, target) < enough()) return true;
+    auto [from, to] = link(source, target);
+    auto [its_from, its_to] = link(c.source, c.target);
+    return (from == its_from && left_of_link(from_link_, from) < enough())
+           || (to == its_to && left_of_link(to_link_, to) < enough());
   }
 
 private:
@@ -209,12 +330,23 @@ private:
     auto found = map.find(key);
     return found == map.end() ? 0 : found->second;
   }
+  static uint64_t left(uint64_t limit, uint64_t used) {
+    return limit > 0 ? limit - std::min(limit, used) : UINT64_MAX;
+  }
+  uint64_t left_of_node(const std::map<uint32_t, uint64_t>& used, node_number n) const {
+    return n == no_number ? UINT64_MAX : left(rules_.node_bytes_per_s, at(used, n));
+  }
+  uint64_t left_of_link(const std::map<uint32_t, uint64_t>& used, value_number v) const {
+    return v == no_number ? UINT64_MAX : left(rules_.link_bytes_per_s, at(used, v));
+  }
   std::pair<value_number, value_number> link(node_number source, node_number target) const {
     if (!attribute_ || source == no_number || target == no_number) return {no_number, no_number};
     auto from = cluster_.nodes().value_of(source, *attribute_);
     auto to = cluster_.nodes().value_of(target, *attribute_);
     return from == to ? std::pair(no_number, no_number) : std::pair(from, to);
   }
+
+  static constexpr uint64_t everything = UINT64_MAX >> 1;
 
   const fleet& cluster_;
   const prefetch_settings& rules_;
@@ -232,9 +364,9 @@ std::vector<copy_to_begin> protection_plan::begin(const std::set<partition_numbe
   load_in_flight load(*cluster_, rules_.prefetch, in_flight_);
   std::set<partition_number> begun;
   size_t looked_at = 0;
-  for (const auto& place : order_) {
+  for (auto i : sequence_) {
     if (load.full() || ++looked_at > look_ahead_max) break;
-    auto copy = planned(place);
+    auto copy = planned(order_[i]);
     // One beginning a partition: the next one is decided on when the row shows this one.
     if (copy.target == no_number || not_now.contains(copy.partition)
         || begun.contains(copy.partition))
@@ -242,14 +374,8 @@ std::vector<copy_to_begin> protection_plan::begin(const std::set<partition_numbe
     if (load.busy(copy.target) || (copy.source != no_number && load.busy(copy.source))) continue;
     auto rate = load.room(copy.source, copy.target);
     bool limited = rate != UINT64_MAX;
-    auto enough = rules_.prefetch.rate_bytes_per_s > 0
-                      ? std::min(rate_least, rules_.prefetch.rate_bytes_per_s)
-                      : rate_least;
-    if (limited && rate < enough) continue;
-    if (limited)
-      load.add(copy.source, copy.target, rate);
-    else
-      load.add(copy.source, copy.target, 0);
+    if (rate < load.enough()) continue;
+    load.add(copy.source, copy.target, limited ? rate : 0);
     begun.insert(copy.partition);
     list.push_back({copy, limited ? rate : 0});
   }
@@ -263,7 +389,6 @@ double protection_plan::worth_in_flight(const copy_in_flight& c) const {
   without.none_alive_now = std::min(1.0, without.none_alive_now / base_failure_probability);
   double saved =
       seconds_saved(without, 0, cluster_->partition(c.partition).size_bytes, rules_.speeds);
-  constexpr double least_bytes = 64 << 10;
   return saved * (1 << 20) / std::max(least_bytes, static_cast<double>(c.remaining_bytes));
 }
 
@@ -272,18 +397,15 @@ protection_plan::preempted(const std::set<partition_number>& not_now) const {
   if (rules_.prefetch.preempt_factor <= 0.0 || in_flight_.empty()) return std::nullopt;
   load_in_flight load(*cluster_, rules_.prefetch, in_flight_);
   size_t looked_at = 0;
-  for (const auto& place : order_) {
+  for (auto i : sequence_) {
     if (++looked_at > rules_.prefetch.concurrent_max) break;
-    auto copy = planned(place);
+    auto copy = planned(order_[i]);
     if (copy.target == no_number || not_now.contains(copy.partition)) continue;
-    auto shares = [&](const copy_in_flight& c) {
-      if (load.full()) return true;
-      return (load.busy(copy.source) && (c.source == copy.source || c.target == copy.source))
-             || (load.busy(copy.target) && (c.source == copy.target || c.target == copy.target));
-    };
     const copy_in_flight* least = nullptr;
     for (const auto& c : in_flight_) {
-      if (!shares(c) || not_now.contains(c.partition) || restores_.contains(c.partition)) continue;
+      if (!load.held_up_by(c, copy.source, copy.target) || not_now.contains(c.partition)
+          || restores_.contains(c.partition))
+        continue;
       if (!least || worth_in_flight(c) < worth_in_flight(*least)) least = &c;
     }
     if (!least) continue;

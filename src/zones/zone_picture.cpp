@@ -10,8 +10,8 @@ namespace harbinger {
 namespace {
 
 double in_steps(double probability) {
-  if (!(probability > 0.0)) return 0.0;
-  if (probability >= 1.0) return 1.0;
+  if (probability <= 0.0) return 0.0;
+  if (!(probability < 1.0)) return 1.0; // what is no number never reads as healthy
   auto steps = zone_picture::risk_steps;
   return std::clamp(std::round(probability * steps), 1.0, steps - 1.0) / steps;
 }
