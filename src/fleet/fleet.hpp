@@ -78,6 +78,7 @@ public:
 
   // what is measured
   void set_size(partition_number p, uint64_t size_bytes);
+  /// In coarse steps: what differs by less than a quarter from what is known changes nothing.
   void set_change_rate(partition_number p, double bytes_per_s);
   void set_usage(node_number n, uint64_t used_bytes, double writes_per_s);
   /// Round-trip time between `from` and `to` as `from` measured it; not a number or negative:

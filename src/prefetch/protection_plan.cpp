@@ -35,14 +35,16 @@ void protection_plan::keep_away(partition_number p, node_number n, bool away) {
 }
 
 void protection_plan::step(time_point now) {
+  now_ = now;
   auto news = cluster_->take_changes();
   auto before = zones_;
   bool grown = planned_to_.size() < cluster_->nodes().size();
   if (zones_changed_ || grown) zones_ = zone_picture(zone_map_, cluster_->nodes());
   slot_of_.resize(cluster_->partitions(), none);
   planned_to_.resize(cluster_->nodes().size());
-  bring_placer_up(before, news, now);
-  auto dirty = concerned(zones_changed_ || grown, before, news);
+  auto moved = zones_.differing(before);
+  bring_placer_up(moved, news);
+  auto dirty = concerned(moved, before, news);
   rules_changed_ = zones_changed_ = false;
   for (auto p : dirty) assess(p, now);
   if (!dirty.empty()) {
@@ -50,7 +52,7 @@ void protection_plan::step(time_point now) {
     place_missing(dirty);
     order(dirty);
   }
-  if (!dirty.empty() || in_flight_changed_) schedule();
+  if (!dirty.empty() || in_flight_changed_ || !due_of_.empty()) schedule();
   in_flight_changed_ = false;
 }
 
@@ -59,19 +61,19 @@ void protection_plan::set_in_flight(std::vector<copy_in_flight> copies) {
   in_flight_ = std::move(copies);
 }
 
-void protection_plan::bring_placer_up(const zone_picture& before, const fleet::changes& news,
-                                      time_point now) {
-  if (rules_changed_ || placer_.safe_nodes() == 0 || now - refreshed_ >= refresh_every) {
+void protection_plan::bring_placer_up(const std::vector<node_number>& moved,
+                                      const fleet::changes& news) {
+  if (rules_changed_ || placer_.safe_nodes() == 0 || now_ - refreshed_ >= refresh_every) {
     placer_.refresh(zones_, {rules_.placement, rules_.domains, rules_.prefetch.space_max});
-    refreshed_ = now;
+    refreshed_ = now_;
     return;
   }
-  auto changed = zones_.differing(before);
+  auto changed = moved;
   changed.insert(changed.end(), news.nodes.begin(), news.nodes.end());
   placer_.update(changed, zones_);
 }
 
-std::vector<partition_number> protection_plan::concerned(bool zones_changed,
+std::vector<partition_number> protection_plan::concerned(const std::vector<node_number>& moved,
                                                          const zone_picture& before,
                                                          const fleet::changes& news) {
   std::vector<partition_number> list = news.partitions;
@@ -91,11 +93,14 @@ std::vector<partition_number> protection_plan::concerned(bool zones_changed,
     });
     list.insert(list.end(), planned_to_[n].begin(), planned_to_[n].end());
   };
-  if (zones_changed)
-    for (auto n : zones_.differing(before)) {
+  for (auto n : moved) {
+    // Exposure alone says where copies may go, not what anybody needs.
+    if (zones_.of(n).zone != no_number || before.of(n).zone != no_number)
       list.insert(list.end(), cluster_->held_by(n).begin(), cluster_->held_by(n).end());
-      look_at_targets(n);
-    }
+    look_at_targets(n);
+  }
+  for (auto n : note_planned_events())
+    list.insert(list.end(), cluster_->held_by(n).begin(), cluster_->held_by(n).end());
   states_.resize(cluster_->nodes().size());
   for (auto n : news.nodes) {
     look_at_targets(n);
@@ -105,16 +110,38 @@ std::vector<partition_number> protection_plan::concerned(bool zones_changed,
       list.insert(list.end(), cluster_->held_by(n).begin(), cluster_->held_by(n).end());
     states_[n] = state;
   }
-  add_retries(list, rules_changed_ || (zones_changed && somebody_became_safe(before)));
+  bool became_safe = std::any_of(moved.begin(), moved.end(), [&](node_number n) {
+    return zones_.of(n).safe() && !before.of(n).safe();
+  });
+  add_retries(list, rules_changed_ || became_safe);
   std::sort(list.begin(), list.end());
   list.erase(std::unique(list.begin(), list.end()), list.end());
   return list;
 }
 
-bool protection_plan::somebody_became_safe(const zone_picture& before) const {
-  auto changed = zones_.differing(before);
-  return std::any_of(changed.begin(), changed.end(),
-                     [&](node_number n) { return zones_.of(n).safe() && !before.of(n).safe(); });
+std::vector<node_number> protection_plan::note_planned_events() {
+  std::vector<node_number> members;
+  if (!zones_changed_) return members;
+  std::map<uint64_t, time_point> due;
+  for (uint32_t z = 0; z < zones_.zones(); ++z) {
+    double within_s = zones_.within_s(z);
+    auto id = zones_.id(z).value;
+    auto known = due_of_.find(id);
+    if (!(within_s > 0.0)) {
+      if (known != due_of_.end()) // no longer planned
+        members.insert(members.end(), zones_.members(z).begin(), zones_.members(z).end());
+      continue;
+    }
+    auto said = now_ + from_seconds(within_s);
+    // An event that has begun is told as about to begin, again and again.
+    bool same = known != due_of_.end()
+                && (std::max(said, known->second) <= now_ + due_jitter
+                    || std::chrono::abs(said - known->second) <= due_jitter);
+    due[id] = same ? known->second : said;
+    if (!same) members.insert(members.end(), zones_.members(z).begin(), zones_.members(z).end());
+  }
+  due_of_ = std::move(due);
+  return members;
 }
 
 void protection_plan::add_retries(std::vector<partition_number>& list, bool all) {
@@ -161,14 +188,19 @@ copy_need protection_plan::need(partition_number p) const {
   return need_of(*cluster_, p, zones_, restores_.contains(p), rules_.prefetch);
 }
 
-double protection_plan::deadline_of(partition_number p) const {
-  double deadline = rules_.horizon_s;
+time_point protection_plan::due_of(partition_number p) const {
+  auto due = rolling;
   for (const auto& h : cluster_->partition(p).holders.get()) {
     auto zone = zones_.of(h.node).zone;
     if (zone == no_number || !is_replica(h.kind)) continue;
-    if (double within = zones_.within_s(zone); within > 0.0) deadline = std::min(deadline, within);
+    if (auto planned = due_of_.find(zones_.id(zone).value); planned != due_of_.end())
+      due = std::min(due, planned->second);
   }
-  return deadline;
+  return due;
+}
+
+double protection_plan::deadline_s(time_point due) const {
+  return due == rolling ? rules_.horizon_s : to_seconds(due - now_);
 }
 
 void protection_plan::assess(partition_number p, time_point now) {
@@ -193,8 +225,8 @@ void protection_plan::assess(partition_number p, time_point now) {
   if (e.idle) idle_.insert({e.needed_last, p});
   if (bad != e.bad) bad ? bad_.insert(p).second : bad_.erase(p) > 0;
   e.bad = bad;
-  e.deadline_s = deadline_of(p);
-  e.bytes = cost_bytes(cluster_->partition(p), n.restore ? 0.0 : e.deadline_s);
+  e.due = due_of(p);
+  e.bytes = cost_bytes(cluster_->partition(p), n.restore ? 0.0 : std::max(0.0, deadline_s(e.due)));
   e.source = source_of(p);
 }
 

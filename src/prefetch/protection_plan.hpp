@@ -149,6 +149,10 @@ private:
   static constexpr size_t deadlines_max = 16;
   static constexpr double least_bytes = 64 << 10; ///< a copy has a fixed part, whatever its size
   static constexpr size_t targets_max = 8;        ///< prefetch.copies_max at most
+  static constexpr time_point rolling = time_point::max();
+  /// A planned event is taken to begin when it was said to first, unless it moves by more than
+  /// this.
+  static constexpr seconds due_jitter{5};
   struct entry {
     partition_number partition = 0;
     bool used = false;
@@ -158,7 +162,7 @@ private:
     uint8_t targets = 0;
     copy_need need;
     time_point needed_last{};
-    double deadline_s = 0.0;
+    time_point due = rolling; ///< begin of the first planned event; rolling: the horizon counts
     double bytes = 0.0;
     node_number source = no_number;
     uint64_t promised_bytes = 0; ///< to each target
@@ -179,14 +183,13 @@ private:
   };
   class budget;
 
-  std::vector<partition_number> concerned(bool zones_changed, const zone_picture& before,
-                                          const fleet::changes& news);
-  void bring_placer_up(const zone_picture& before, const fleet::changes& news, time_point now);
+  std::vector<partition_number> concerned(const std::vector<node_number>& moved,
+                                          const zone_picture& before, const fleet::changes& news);
+  void bring_placer_up(const std::vector<node_number>& moved, const fleet::changes& news);
   void assess(partition_number p, time_point now);
   void keep_targets(const std::vector<partition_number>& dirty);
   void keep_targets(entry& e, std::span<const node_number> had);
   place_in_order in_order(uint32_t slot, uint32_t number) const;
-  bool somebody_became_safe(const zone_picture& before) const;
   void add_retries(std::vector<partition_number>& list, bool all);
   void release(entry& e, size_t from);
   void place_missing(const std::vector<partition_number>& dirty);
@@ -218,7 +221,10 @@ private:
                                     budget spent);
   double worth_of(const entry& e, uint32_t number) const;
   double worth_in_flight(const copy_in_flight& c) const;
-  double deadline_of(partition_number p) const;
+  /// Notes when planned events begin; members of zones for which that is news.
+  std::vector<node_number> note_planned_events();
+  time_point due_of(partition_number p) const;
+  double deadline_s(time_point due) const;
   node_number source_of(partition_number p) const;
   planned_copy planned(const place_in_order& place) const;
   uint32_t slot_for(partition_number p);
@@ -233,7 +239,9 @@ private:
   bool zones_changed_ = false;
   zone_picture zones_;
   time_point refreshed_{};
-  std::vector<uint32_t> slot_of_; ///< by partition; none
+  time_point now_{};                      ///< of the last step
+  std::map<uint64_t, time_point> due_of_; ///< planned events, by zone id
+  std::vector<uint32_t> slot_of_;         ///< by partition; none
   std::vector<entry> entries_;
   std::vector<uint32_t> free_slots_;
   std::vector<place_in_order> order_; ///< sorted

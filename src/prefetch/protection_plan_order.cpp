@@ -258,7 +258,7 @@ planned_copy protection_plan::planned(const place_in_order& place) const {
   c.worth = place.worth;
   c.saved_s = place.worth * std::max(least_bytes, e.bytes) / (1 << 20);
   c.finish_s = place.finish_s;
-  c.deadline_s = c.restore ? unlimited : e.deadline_s;
+  c.deadline_s = c.restore ? unlimited : deadline_s(e.due);
   return c;
 }
 

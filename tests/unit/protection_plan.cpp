@@ -864,3 +864,32 @@ BOOST_FIXTURE_TEST_CASE(bytes_that_both_need_are_what_they_share, one_at_a_time)
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_FIXTURE_TEST_CASE(a_planned_event_sets_a_deadline_that_draws_near_and_can_be_moved,
+                        eight_nodes) {
+  partition(0, {"n1", "n2"});
+  partition(1, {"n3", "n4"});
+  zone_of({"n1"}, {1.0}).within_s = 100;
+  zone_of({"n3"}, {0.5});
+  auto deadline = [&](seconds later) {
+    for (const auto& c : step(later))
+      if (c.partition == part(0)) return c.deadline_s;
+    return -1.0;
+  };
+  BOOST_TEST(deadline(seconds(1)) == 100.0);
+  zones.zones[0].within_s = 70;
+  BOOST_TEST(deadline(seconds(30)) == 70.0);
+  BOOST_TEST(deadline(seconds(50)) == 20.0); // no news meanwhile
+  zones.zones[0].within_s = 600;             // put off
+  BOOST_TEST(deadline(seconds(1)) == 600.0);
+  zones.zones[0].within_s = 40; // brought forward
+  BOOST_TEST(deadline(seconds(1)) == 40.0);
+  zones.zones[0].within_s = 1; // it has begun, and is told as about to begin from now on
+  BOOST_TEST(deadline(seconds(60)) <= 1.0);
+  zones.zones[0].within_s = 1.5;
+  BOOST_TEST(deadline(seconds(1)) <= 1.0);
+  for (const auto& c : plan.copies())
+    if (c.partition == part(1)) BOOST_TEST(c.deadline_s == rules.horizon_s);
+  zones.zones[0].within_s = 0; // no longer planned, still at risk
+  BOOST_TEST(deadline(seconds(1)) == rules.horizon_s);
+}
