@@ -270,7 +270,7 @@ void protection_plan::place_one(uint32_t slot) {
     if (room_made_++ < retries_each_step) make_room(e.partition, next.query);
     return;
   }
-  if (rules_.placement.strategy == "weighted" && placer_.has_fair_share(n))
+  if (rules_.placement.strategy == "weighted" && looks_left_ > 0 && placer_.has_fair_share(n))
     n = make_way(slot, n, next.query);
   e.target[e.targets++] = n;
   placer_.promise(n, e.promised_bytes);
