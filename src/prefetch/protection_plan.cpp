@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-/// What changed, what each partition needs now, and where its copies shall go; their order and the
-/// budgets are in protection_plan_order.cpp, copies that go in protection_plan_surplus.cpp.
+/// What changed, what each partition needs now, and where its copies shall go; their order is in
+/// protection_plan_order.cpp, the budgets in protection_plan_budgets.cpp, copies that go in
+/// protection_plan_surplus.cpp.
 
 namespace harbinger {
 
