@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-/// What changed, what each partition needs now, and where its copies shall go; their order and the
-/// budgets are in protection_plan_order.cpp, copies that go in protection_plan_surplus.cpp.
+/// What changed, what each partition needs now, and where its copies shall go; their order is in
+/// protection_plan_order.cpp, the budgets in protection_plan_budgets.cpp, copies that go in
+/// protection_plan_surplus.cpp.
 
 namespace harbinger {
 
@@ -302,7 +303,7 @@ void protection_plan::place_one(uint32_t slot) {
     if (room_made_++ < retries_each_step) make_room(e.partition, next.query);
     return;
   }
-  if (rules_.placement.strategy == "weighted" && placer_.has_fair_share(n))
+  if (rules_.placement.strategy == "weighted" && looks_left_ > 0 && placer_.has_fair_share(n))
     n = make_way(slot, n, next.query);
   e.target[e.targets++] = n;
   placer_.promise(n, e.promised_bytes);
