@@ -148,8 +148,12 @@ void fleet::set_size(partition_number p, uint64_t size_bytes) {
 }
 
 void fleet::set_change_rate(partition_number p, double bytes_per_s) {
-  partitions_[p].change_bytes_per_s =
-      std::isfinite(bytes_per_s) ? static_cast<float>(std::max(0.0, bytes_per_s)) : 0.0f;
+  constexpr double step = 0.25;
+  auto known = static_cast<double>(partitions_[p].change_bytes_per_s);
+  double news = std::isfinite(bytes_per_s) ? std::max(0.0, bytes_per_s) : 0.0;
+  if (std::abs(news - known) <= step * std::max(news, known)) return;
+  partitions_[p].change_bytes_per_s = static_cast<float>(news);
+  note_partition(p);
 }
 
 void fleet::set_usage(node_number n, uint64_t used_bytes, double writes_per_s) {

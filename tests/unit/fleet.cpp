@@ -295,3 +295,23 @@ BOOST_FIXTURE_TEST_CASE(more_replicas_wanted_than_fit_are_as_many_as_fit, six_no
 }
 
 BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_CASE(a_change_rate_is_news_only_when_it_differs_by_more_than_a_quarter) {
+  test::named_cluster some;
+  some.node("n1", "r1");
+  some.node("n2", "r2");
+  some.partition(0, {"n1", "n2"});
+  fleet cluster;
+  some.write(cluster);
+  cluster.take_changes();
+  auto told = [&](double rate) {
+    cluster.set_change_rate(0, rate);
+    return cluster.take_changes().partitions.size();
+  };
+  BOOST_TEST(told(100) == 1u);
+  BOOST_TEST(told(120) == 0u);
+  BOOST_TEST(told(80) == 0u);
+  BOOST_TEST(told(140) == 1u);
+  BOOST_TEST(told(0) == 1u);
+  BOOST_TEST(told(0) == 0u);
+}
