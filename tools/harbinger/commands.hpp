@@ -12,5 +12,6 @@ int run_bench(int argc, char** argv);    ///< bench.cpp
 int run_dataset(int argc, char** argv);  ///< dataset.cpp
 int run_train(int argc, char** argv);    ///< train.cpp
 int run_evaluate(int argc, char** argv); ///< evaluate.cpp
+int run_simulate(int argc, char** argv); ///< simulate.cpp
 
 } // namespace harbinger

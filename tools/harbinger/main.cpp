@@ -313,6 +313,7 @@ int (*own_parser(const char* name))(int, char**) {
   if (std::strcmp(name, "dataset") == 0) return run_dataset;
   if (std::strcmp(name, "train") == 0) return run_train;
   if (std::strcmp(name, "evaluate") == 0) return run_evaluate;
+  if (std::strcmp(name, "simulate") == 0) return run_simulate;
   return nullptr;
 }
 
@@ -360,14 +361,16 @@ int main(int argc, char** argv) {
   app.add_subcommand("train", "a model from a history (see train --help)");
   app.add_subcommand("evaluate",
                      "how well failures would have been predicted (see evaluate --help)");
+  app.add_subcommand("simulate",
+                     "a cluster in virtual time, without and with Harbinger (see simulate --help)");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : to_int(exit_code::usage);
   }
   if (!todo) {
-    std::cerr << "harbinger: put options of demo, campaign, bench, dataset, train and evaluate "
-                 "behind their name\n";
+    std::cerr << "harbinger: put options of demo, campaign, bench, dataset, train, evaluate and "
+                 "simulate behind their name\n";
     return to_int(exit_code::usage);
   }
   return to_int(todo());
