@@ -9,7 +9,7 @@ namespace harbinger::simulate {
 
 namespace {
 
-constexpr double plan_at_least_every_s = 60;
+constexpr double plan_at_least_every_s = 300; // while copies stand or wait
 constexpr uint64_t events_between_tells = 2048;
 
 plan_rules rules_of(const simulation_options& o) {
@@ -81,7 +81,8 @@ void cluster_run::take(const event& e) {
   case kind::rebuild: return on_rebuild(static_cast<partition_number>(e.subject));
   case kind::plan:
     if (e.at_s == plan_at_) on_plan();
-    if (plan_at_ < 0) at(plan_at_ = now_ + plan_at_least_every_s, kind::plan);
+    if (plan_at_ < 0 && (plan_.missing() > 0 || !ready_bytes_.empty()))
+      at(plan_at_ = now_ + plan_at_least_every_s, kind::plan);
     return;
   case kind::sample: return on_sample();
   }
