@@ -1,0 +1,116 @@
+/// Seeded small clusters: HARBINGER_SEED, HARBINGER_SEEDS.
+
+#include <boost/test/unit_test.hpp>
+
+#include "../support/seeds.hpp"
+#include "simulate/report.hpp"
+
+using namespace harbinger;
+using namespace harbinger::simulate;
+
+namespace {
+
+constexpr uint64_t seeds_count = 4;
+
+simulation_options small(uint64_t seed) {
+  simulation_options o;
+  o.site.nodes = 120;
+  o.site.partitions = 1200;
+  o.site.nodes_per_rack = 10;
+  o.site.racks_per_feed = 2;
+  o.days = 4;
+  o.seed = seed;
+  o.rules.prefetch.node_bytes_per_s = 100 << 20;
+  o.rules.prefetch.total_bytes_per_s = 800 << 20;
+  return o;
+}
+std::vector<failure> failures_for(const simulation_options& o) {
+  topology nodes;
+  for (const auto& row : nodes_of(o.site, o.seed)) nodes.put(row);
+  failure_options failing;
+  failing.mtbf_days = 15;
+  return failures_of(failing, nodes, o.days, o.seed);
+}
+prediction prediction_for(const simulation_options& o, const std::vector<failure>& failures) {
+  topology nodes;
+  for (const auto& row : nodes_of(o.site, o.seed)) nodes.put(row);
+  return predict({}, failures, nodes, o.days, o.seed);
+}
+accounts play(const simulation_options& o, const std::vector<failure>& f, const prediction& p) {
+  auto a = simulate::simulate(o, f, p);
+  BOOST_REQUIRE(a);
+  return *a;
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(budgets_hold_at_every_copy_and_no_target_is_unsafe) {
+  for (auto seed : test::seeds(seeds_count)) {
+    BOOST_TEST_CONTEXT(test::repeat_with(seed)) {
+      auto o = small(seed);
+      set_zone_thresholds(o.rules.zones, 0.3);
+      auto failures = failures_for(o);
+      auto a = play(o, failures, prediction_for(o, failures));
+      BOOST_TEST(a.budgets_held());
+      BOOST_TEST(a.budgets.unsafe_targets == 0u);
+      BOOST_TEST(a.protective.begun > 0u);
+      BOOST_TEST(a.budgets.concurrent.seen <= 16);
+      BOOST_TEST(a.budgets.node_rate.seen <= 100 << 20);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_same_seed_gives_the_same_bytes_and_another_gives_others) {
+  auto bytes = [](uint64_t seed) {
+    report r;
+    r.options = small(seed);
+    set_zone_thresholds(r.options.rules.zones, 0.3);
+    auto failures = failures_for(r.options);
+    r.with = play(r.options, failures, prediction_for(r.options, failures));
+    return report_json(r) + report_html(r);
+  };
+  BOOST_TEST((bytes(5) == bytes(5)));
+  BOOST_TEST((bytes(5) != bytes(6)));
+}
+
+BOOST_AUTO_TEST_CASE(the_same_failures_come_with_and_without) {
+  for (auto seed : test::seeds(seeds_count)) {
+    BOOST_TEST_CONTEXT(test::repeat_with(seed)) {
+      auto o = small(seed);
+      auto failures = failures_for(o);
+      auto off = play(o, failures, {});
+      auto on = play(o, failures, prediction_for(o, failures));
+      for (size_t c = 0; c < causes; ++c)
+        BOOST_TEST(off.covered[c].failures == on.covered[c].failures);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_predictor_stuck_at_zero_changes_nothing) {
+  for (auto seed : test::seeds(seeds_count)) {
+    BOOST_TEST_CONTEXT(test::repeat_with(seed)) {
+      auto o = small(seed);
+      auto failures = failures_for(o);
+      auto off = play(o, failures, {});
+      auto on = play(o, failures, stuck_at(0, o.site.nodes));
+      BOOST_TEST(on.all().seconds == off.all().seconds);
+      BOOST_TEST(on.restores().exposed_partition_s == off.restores().exposed_partition_s);
+      BOOST_TEST(on.protective.begun == 0u);
+    }
+  }
+}
+
+/// One in a hundred of room: another node becomes primary, and it leads others.
+BOOST_AUTO_TEST_CASE(a_predictor_stuck_at_one_is_braked_and_nothing_gets_worse) {
+  for (auto seed : test::seeds(seeds_count)) {
+    BOOST_TEST_CONTEXT(test::repeat_with(seed)) {
+      auto o = small(seed);
+      auto failures = failures_for(o);
+      auto off = play(o, failures, {});
+      auto on = play(o, failures, stuck_at(1, o.site.nodes));
+      BOOST_TEST(on.brakes >= 1u);
+      BOOST_TEST(on.budgets_held());
+      BOOST_TEST(on.all().seconds <= off.all().seconds * 1.01 + 10);
+    }
+  }
+}
