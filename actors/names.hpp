@@ -43,8 +43,8 @@ inline std::string prefetcher_of(partition_id partition, const node_id& target) 
 
 /// Who gets every catalog_changed.
 inline constexpr std::array catalog_followers{
-    telemetry_ingestor,   history_keeper,    failure_predictor,    zone_manager,
-    prefetch_coordinator, version_synchronizer, recovery_coordinator,
-    head_node_bridge,     event_publisher};
+    telemetry_ingestor,   history_keeper,       failure_predictor,
+    zone_manager,         prefetch_coordinator, version_synchronizer,
+    recovery_coordinator, head_node_bridge,     event_publisher};
 
 } // namespace harbinger::names

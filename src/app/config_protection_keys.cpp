@@ -7,7 +7,9 @@ namespace harbinger {
 using namespace config_builders;
 using enum where_used;
 
-void config_builders::protection_keys(std::vector<config_key>& k) {
+namespace {
+
+void zone_keys(std::vector<config_key>& k) {
   k.push_back(
       number({"zones.enter_at", central, live, "probability", "risk at which a node enters a zone"},
              0, 1, FIELD(zones.enter_at)));
@@ -52,7 +54,9 @@ void config_builders::protection_keys(std::vector<config_key>& k) {
                       "nodes at risk whose telemetry moved together at least so much become one "
                       "zone; 1: never"},
                      0.1, 1, FIELD(zones.comovement_min)));
+}
 
+void prefetch_keys(std::vector<config_key>& k) {
   k.push_back(number({"prefetch.none_alive_target", central, live, "probability",
                       "chance that a partition may have of losing every replica and copy within "
                       "the horizon; smaller: more copies"},
@@ -117,7 +121,9 @@ void config_builders::protection_keys(std::vector<config_key>& k) {
       integer({"prefetch.floor_bytes_per_s", node, restart, "bytes/s",
                "what copies may take however slow writes are, so that one at risk finishes"},
               65'536, bytes_most, FIELD(prefetch.floor_bytes_per_s)));
+}
 
+void placement_keys(std::vector<config_key>& k) {
   k.push_back(number({"placement.quota", central, live, "share",
                       "largest share of a node's capacity that may be used"},
                      0.01, 1, FIELD(placement.quota)));
@@ -155,6 +161,14 @@ void config_builders::protection_keys(std::vector<config_key>& k) {
                     "for comparison"},
                    "weighted, random, power_of_two, rendezvous", check_strategy,
                    FIELD(placement.strategy)));
+}
+
+} // namespace
+
+void config_builders::protection_keys(std::vector<config_key>& k) {
+  zone_keys(k);
+  prefetch_keys(k);
+  placement_keys(k);
 }
 
 } // namespace harbinger

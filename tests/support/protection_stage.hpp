@@ -70,8 +70,8 @@ struct protection_stage {
     ctx->names.set(names::head_node_bridge, sys.spawn(fake_bridge, props));
     ctx->names.set(names::event_publisher, sys.spawn(fake_recorder, props));
     ctx->names.set(names::recovery_coordinator, sys.spawn(fake_recorder, props));
-    for (auto name : {names::prefetch_coordinator,
-                      names::version_synchronizer, names::zone_manager})
+    for (auto name :
+         {names::prefetch_coordinator, names::version_synchronizer, names::zone_manager})
       start(name);
     advance(milliseconds(100), 12);
   }

@@ -108,9 +108,10 @@ int run_bench(int argc, char** argv) {
   std::string json_file;
   auto kinds = predict::scorer_kinds();
   CLI::App app{"Measure each thing beside its opponent", "harbinger bench"};
-  app.add_option("names", names,
-                 "cost, failover, ingest, plan, prefetch, recovery, scoring, store, sync, training, "
-                 "histories; default: all but histories, which needs --data")
+  app.add_option(
+         "names", names,
+         "cost, failover, ingest, plan, prefetch, recovery, scoring, store, sync, training, "
+         "histories; default: all but histories, which needs --data")
       ->check(CLI::IsMember(names_of(false)));
   app.add_option("--json", json_file, "write the rows to this file");
   app.add_option("--runs", options.runs, "of each; histories are judged once")
