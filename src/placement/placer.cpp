@@ -47,8 +47,7 @@ void placer::refresh(const zone_picture& zones, const placer_rules& rules) {
   weight_counts_.clear();
   level_.reset();
   copies_ = safe_nodes_ = 0;
-  for (auto n = static_cast<node_number>(hashes_.size()); n < all.size(); ++n)
-    hashes_.push_back(checksum64(all[n].id.value));
+  hash_names();
   near_classes_.clear();
   open_.clear();
   closed_.clear();
@@ -86,7 +85,14 @@ void placer::count_weight(double weight, int sign) {
   for (const auto& [w, nodes] : weight_counts_) weights_ += w * static_cast<double>(nodes);
 }
 
+void placer::hash_names() {
+  const auto& all = cluster_->nodes();
+  for (auto n = static_cast<node_number>(hashes_.size()); n < all.size(); ++n)
+    hashes_.push_back(checksum64(all[n].id.value));
+}
+
 void placer::update(std::span<const node_number> changed, const zone_picture& zones) {
+  hash_names();
   if (cluster_->nodes().attributes() != attributes_) {
     auto rules = rules_;
     return refresh(zones, rules);

@@ -193,6 +193,7 @@ private:
   double risk_of(node_number n) const;
   bool safe(node_number n) const;
 
+  void hash_names(); ///< of nodes that came since
   void count_weight(double weight, int sign);
   double level() const;
   double least_level(uint64_t copies) const;
