@@ -89,7 +89,7 @@ board_actions protection_board::step(const catalog_view& catalog, const settings
   adopt_copies(catalog, config, now, out);
   remove_surplus(catalog, now, out);
   mark_ready(catalog, now, out);
-  begin_copies(catalog, config, now, out);
+  begin_copies(catalog, now, out);
   return out;
 }
 

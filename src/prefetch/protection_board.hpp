@@ -167,8 +167,7 @@ private:
   void step_plan(const catalog_view& catalog, const settings& config, time_point now);
 
   // the catalog's rows
-  void begin_copies(const catalog_view& catalog, const settings& config, time_point now,
-                    board_actions& out);
+  void begin_copies(const catalog_view& catalog, time_point now, board_actions& out);
   void begin_copy(const copy_to_begin& begun, const catalog_view& catalog, time_point now,
                   board_actions& out);
   wanted_copy wanted_of(const planned_copy& copy) const;

@@ -10,15 +10,22 @@
 
 namespace harbinger {
 
-void protection_board::begin_copies(const catalog_view& catalog, const settings& config,
-                                    time_point now, board_actions& out) {
+void protection_board::begin_copies(const catalog_view& catalog, time_point now,
+                                    board_actions& out) {
   if (!zones_known_) return; // nobody can say who is safe
   auto wait = not_now(catalog);
   auto begun = plan_.begin(wait);
   for (const auto& b : begun) begin_copy(b, catalog, now, out);
   note_refusals(now, out);
-  if (!begun.empty() || config.prefetch.preempt_factor <= 0.0) return;
-  if (auto gone = plan_.preempted(wait)) remove(*gone, catalog, now, out);
+  for (const auto& b : begun) wait.insert(b.copy.partition);
+  // Those that are on their way out make room already: nobody else has to go for it.
+  auto staying = in_flight(catalog);
+  std::erase_if(staying, [&](const copy_in_flight& c) {
+    auto pending = deciding_.find(cluster_.partition(c.partition).id);
+    return pending != deciding_.end() && pending->second.kind == step_kind::removing;
+  });
+  plan_.set_in_flight(std::move(staying));
+  for (const auto& gone : plan_.preempted(wait)) remove(gone, catalog, now, out);
 }
 
 std::set<partition_number> protection_board::not_now(const catalog_view& catalog) const {

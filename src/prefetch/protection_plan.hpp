@@ -90,6 +90,7 @@ public:
   /// Copies without a target that are tried again at each step, and for which room is made; all of
   /// them are tried when rules changed or a node became safe.
   static constexpr size_t retries_each_step = 64;
+  static constexpr size_t preempted_max = 64;
   /// So many nodes are looked at in a step to move copies placed in it, where another would get a
   /// node past its fair share.
   static constexpr size_t looks_each_step = 100'000;
@@ -126,9 +127,13 @@ public:
   std::vector<surplus_copy> surplus(time_point now) const;
   /// Which copies may begin now inside all budgets, besides those in flight; none of `not_now`.
   std::vector<copy_to_begin> begin(const std::set<partition_number>& not_now) const;
-  /// A copy in flight that gives way to one that waits and is worth preempt_factor times as much,
-  /// held up by a budget that both need; the least worth of them, one at a time.
-  std::optional<surplus_copy> preempted(const std::set<partition_number>& not_now) const;
+  /// Copies in flight that give way, each to one that waits and is held up by a budget that both
+  /// need: the least worth of them. One to each restore (at most preempted_max at a time), else one
+  /// to a copy that is worth preempt_factor times as much. Restores give way to nobody.
+  std::vector<surplus_copy> preempted(const std::set<partition_number>& not_now) const;
+
+  /// Whether a restore could be made, and is neither begun nor in `not_now`.
+  bool restores_wait(const std::set<partition_number>& not_now) const;
 
   copy_need need(partition_number p) const;
   const zone_picture& zones() const { return zones_; }

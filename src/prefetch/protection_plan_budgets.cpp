@@ -31,6 +31,17 @@ public:
     if (from != no_number) grow(from_link_[from]);
     if (to != no_number) grow(to_link_[to]);
   }
+  /// The victim's places are the newcomer's.
+  void replace(const copy_in_flight& victim, node_number source, node_number target) {
+    for (auto n : {victim.source, victim.target})
+      if (n != no_number) --counts_[n];
+    for (auto n : {source, target})
+      if (n != no_number) ++counts_[n];
+  }
+  bool fits(node_number source, node_number target) const {
+    return !full() && !busy(target) && !(source != no_number && busy(source))
+           && room(source, target) >= enough();
+  }
   bool full() const { return count_ >= rules_.concurrent_max; }
   bool busy(node_number n) const {
     auto found = counts_.find(n);
@@ -48,6 +59,27 @@ public:
   uint64_t enough() const {
     auto least = protection_plan::rate_least;
     return rules_.rate_bytes_per_s > 0 ? std::min(least, rules_.rate_bytes_per_s) : least;
+  }
+  /// Whether a copy from `source` to `target` could begin if `c` went: everything that is used up
+  /// is something that `c` takes part of, and no copy begins with less than `enough`.
+  bool fits_without(const copy_in_flight& c, node_number source, node_number target) const {
+    auto [from, to] = link(source, target);
+    auto [its_from, its_to] = link(c.source, c.target);
+    return places_without(c, source, target)
+           && (c.source == source || left_of_node(from_node_, source) >= enough())
+           && (c.target == target || left_of_node(to_node_, target) >= enough())
+           && (its_from == from || left_of_link(from_link_, from) >= enough())
+           && (its_to == to || left_of_link(to_link_, to) >= enough());
+  }
+  bool places_without(const copy_in_flight& c, node_number source, node_number target) const {
+    if (count_ > rules_.concurrent_max) return false;
+    for (auto n : {source, target}) {
+      auto found = n == no_number ? counts_.end() : counts_.find(n);
+      if (found == counts_.end()) continue;
+      size_t freed = c.source == n || c.target == n;
+      if (found->second - freed >= rules_.concurrent_per_node_max) return false;
+    }
+    return true;
   }
   /// Whether a copy from `source` to `target` can not begin by something that `c` takes part of.
   bool held_up_by(const copy_in_flight& c, node_number source, node_number target) const {
@@ -108,10 +140,9 @@ std::vector<copy_to_begin> protection_plan::begin(const std::set<partition_numbe
     if (copy.target == no_number || not_now.contains(copy.partition)
         || begun.contains(copy.partition))
       continue;
-    if (load.busy(copy.target) || (copy.source != no_number && load.busy(copy.source))) continue;
+    if (!load.fits(copy.source, copy.target)) continue;
     auto rate = load.room(copy.source, copy.target);
     bool limited = rate != UINT64_MAX;
-    if (rate < load.enough()) continue;
     load.add(copy.source, copy.target, limited ? rate : 0);
     begun.insert(copy.partition);
     list.push_back({copy, limited ? rate : 0});
@@ -129,30 +160,51 @@ double protection_plan::worth_in_flight(const copy_in_flight& c) const {
   return saved * (1 << 20) / std::max(least_bytes, static_cast<double>(c.remaining_bytes));
 }
 
-std::optional<surplus_copy>
+bool protection_plan::restores_wait(const std::set<partition_number>& not_now) const {
+  for (auto i : sequence_) {
+    auto copy = planned(order_[i]);
+    if (!copy.restore) return false; // they come first
+    if (copy.target != no_number && !not_now.contains(copy.partition)) return true;
+  }
+  return false;
+}
+
+std::vector<surplus_copy>
 protection_plan::preempted(const std::set<partition_number>& not_now) const {
-  if (rules_.prefetch.preempt_factor <= 0.0 || in_flight_.empty()) return std::nullopt;
+  std::vector<surplus_copy> list;
+  if (rules_.prefetch.preempt_factor <= 0.0) return list;
+  std::vector<std::pair<double, const copy_in_flight*>> by_worth; // those that may give way
+  for (const auto& c : in_flight_)
+    if (!not_now.contains(c.partition) && !restores_.contains(c.partition))
+      by_worth.emplace_back(worth_in_flight(c), &c);
+  std::stable_sort(by_worth.begin(), by_worth.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
   load_in_flight load(*cluster_, rules_.prefetch, in_flight_);
   size_t looked_at = 0;
   for (auto i : sequence_) {
-    if (++looked_at > rules_.prefetch.concurrent_max) break;
+    if (list.size() >= preempted_max || ++looked_at > rules_.prefetch.concurrent_max) break;
     auto copy = planned(order_[i]);
     if (copy.target == no_number || not_now.contains(copy.partition)) continue;
-    const copy_in_flight* least = nullptr;
-    for (const auto& c : in_flight_) {
-      if (!load.held_up_by(c, copy.source, copy.target) || not_now.contains(c.partition)
-          || restores_.contains(c.partition))
-        continue;
-      if (!least || worth_in_flight(c) < worth_in_flight(*least)) least = &c;
+    if (!copy.restore && !list.empty()) break; // what gave way to a restore is enough for now
+    if (load.fits(copy.source, copy.target)) { // it begins in the next step
+      auto rate = load.room(copy.source, copy.target);
+      if (copy.restore) load.add(copy.source, copy.target, rate == UINT64_MAX ? 0 : rate);
+      continue;
     }
-    if (!least) continue;
-    double worth = worth_in_flight(*least);
-    if (!copy.restore && copy.worth <= worth * rules_.prefetch.preempt_factor) continue;
-    return surplus_copy{least->partition, least->target, false,
-                        "gives way to " + to_string(cluster_->partition(copy.partition).id)
-                            + ", which is worth more"};
+    auto least = std::find_if(by_worth.begin(), by_worth.end(), [&](const auto& c) {
+      return load.held_up_by(*c.second, copy.source, copy.target)
+             && load.fits_without(*c.second, copy.source, copy.target);
+    });
+    if (least == by_worth.end()) continue;
+    if (!copy.restore && copy.worth <= least->first * rules_.prefetch.preempt_factor) continue;
+    list.push_back({least->second->partition, least->second->target, false,
+                    "gives way to " + to_string(cluster_->partition(copy.partition).id)
+                        + (copy.restore ? ", which lacks a replica" : ", which is worth more")});
+    load.replace(*least->second, copy.source, copy.target);
+    by_worth.erase(least);
+    if (!copy.restore) break;
   }
-  return std::nullopt;
+  return list;
 }
 
 } // namespace harbinger

@@ -89,7 +89,8 @@ private:
   void abort(uint64_t number);
   void load(const running_copy& c, double sign);
   void flush_usage();
-  void preempt();
+  void preempt(const std::set<partition_number>& begun);
+  std::vector<copy_in_flight> in_flight() const;
   void abort_copies_of(node_number n);
   void remove(const surplus_copy& s);
   void copy_used(partition_number p, node_number n);

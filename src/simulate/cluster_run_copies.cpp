@@ -21,29 +21,39 @@ void cluster_run::flush_usage() {
 void cluster_run::on_plan() {
   plan_at_ = -1;
   flush_usage();
-  std::vector<copy_in_flight> in_flight;
-  in_flight.reserve(copies_.size());
-  for (const auto& [number, c] : copies_) {
-    in_flight.push_back(c.what);
-    double left = (c.ends_s - now_) / std::max(1e-9, c.ends_s - c.begun_s);
-    in_flight.back().remaining_bytes = static_cast<uint64_t>(std::max(0.0, c.bytes * left));
-  }
-  plan_.set_in_flight(std::move(in_flight));
+  plan_.set_in_flight(in_flight());
   plan_.step(clock());
   ++accounts_.plan_steps;
   for (const auto& s : plan_.surplus(clock())) remove(s);
-  auto begun = plan_.begin({});
-  for (const auto& c : begun) begin(c);
-  if (begun.empty() && plan_.missing() > 0) preempt();
+  std::set<partition_number> begun;
+  for (const auto& c : plan_.begin({})) {
+    begin(c);
+    begun.insert(c.copy.partition);
+  }
+  if (plan_.missing() > begun.size()) preempt(begun);
 }
 
-void cluster_run::preempt() {
-  if (copies_.empty() || now_ - last_preempt_ < preempt_every_s) return;
-  last_preempt_ = now_;
-  if (auto s = plan_.preempted({})) {
-    remove(*s);
-    plan_soon();
+std::vector<copy_in_flight> cluster_run::in_flight() const {
+  std::vector<copy_in_flight> list;
+  list.reserve(copies_.size());
+  for (const auto& [number, c] : copies_) {
+    list.push_back(c.what);
+    double left = (c.ends_s - now_) / std::max(1e-9, c.ends_s - c.begun_s);
+    list.back().remaining_bytes = static_cast<uint64_t>(std::max(0.0, c.bytes * left));
   }
+  return list;
+}
+
+/// For restores at once; for others not at every step, for it costs a look at all copies.
+void cluster_run::preempt(const std::set<partition_number>& begun) {
+  bool restores = plan_.restores_wait(begun);
+  bool others = begun.empty() && now_ - last_preempt_ >= preempt_every_s;
+  if (copies_.empty() || !(restores || others)) return;
+  last_preempt_ = now_;
+  plan_.set_in_flight(in_flight());
+  auto gone = plan_.preempted(begun);
+  for (const auto& s : gone) remove(s);
+  if (!gone.empty()) plan_soon();
 }
 
 void cluster_run::load(const running_copy& c, double sign) {

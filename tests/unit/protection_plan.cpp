@@ -758,8 +758,10 @@ struct one_at_a_time : eight_nodes {
     step();
   }
   std::string preempted() {
-    auto gone = plan.preempted(not_now);
-    return gone ? id(gone->partition) + " on " + name(gone->node) : "";
+    std::string text;
+    for (const auto& gone : plan.preempted(not_now))
+      text += (text.empty() ? "" : ", ") + id(gone.partition) + " on " + name(gone.node);
+    return text;
   }
 };
 
@@ -769,7 +771,7 @@ BOOST_FIXTURE_TEST_CASE(a_copy_gives_way_to_one_that_is_worth_far_more, one_at_a
   BOOST_TEST(preempted() == "");
   risk_rises();
   BOOST_TEST(preempted() == "1.0 on n5");
-  BOOST_TEST(plan.preempted({})->reason == "gives way to 1.1, which is worth more");
+  BOOST_TEST(plan.preempted({}).at(0).reason == "gives way to 1.1, which is worth more");
 }
 
 BOOST_FIXTURE_TEST_CASE(nobody_gives_way_where_there_is_room_for_both, one_at_a_time) {
@@ -892,4 +894,65 @@ BOOST_FIXTURE_TEST_CASE(a_planned_event_sets_a_deadline_that_draws_near_and_can_
     if (c.partition == part(1)) BOOST_TEST(c.deadline_s == rules.horizon_s);
   zones.zones[0].within_s = 0; // no longer planned, still at risk
   BOOST_TEST(deadline(seconds(1)) == rules.horizon_s);
+}
+
+BOOST_FIXTURE_TEST_CASE(each_restore_that_waits_gets_the_place_of_a_copy_for_risk, eight_nodes) {
+  rules.prefetch.concurrent_max = 3;
+  for (uint32_t i = 0; i < 3; ++i) partition(i, {"n1", "n2"});
+  for (uint32_t i = 3; i < 5; ++i) partition(i, {"n3", "n4"});
+  zone_of({"n1"}, {0.9});
+  start();
+  std::vector<copy_in_flight> flying;
+  for (uint32_t i = 0; i < 3; ++i) {
+    has_copy(i, "n5", false);
+    flying.push_back({part(i), number("n2"), number("n5"), 0, mib});
+  }
+  plan.set_in_flight(flying);
+  step();
+  BOOST_TEST(plan.preempted({}).empty());
+  BOOST_TEST(!plan.restores_wait({}));
+  set_state("n4", node_state::dead);
+  restore(3), restore(4);
+  step();
+  BOOST_TEST(plan.restores_wait({}));
+  BOOST_TEST(!plan.restores_wait({part(3), part(4)}));
+  auto gone = plan.preempted({});
+  BOOST_REQUIRE(gone.size() == 2u);
+  BOOST_TEST(gone[0].partition != gone[1].partition);
+  BOOST_TEST(gone[0].reason == "gives way to 1.3, which lacks a replica");
+  BOOST_TEST(plan.preempted({part(3)}).size() == 1u);
+  rules.prefetch.preempt_factor = 0; // nobody gives way to anybody
+  step();
+  BOOST_TEST(plan.preempted({}).empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(nobody_gives_way_when_that_would_not_be_enough, eight_nodes) {
+  rules.prefetch.total_bytes_per_s = 100 * mib;
+  rules.prefetch.node_bytes_per_s = 50 * mib;
+  partition(0, {"n1", "n2"});
+  partition(1, {"n3", "n4"});
+  zone_of({"n1"}, {0.9});
+  start();
+  set_state("n4", node_state::dead);
+  restore(1);
+  step();
+  BOOST_REQUIRE(targets(1).size() == 2u);
+  has_copy(0, "n8", false);
+  // All bytes are taken, those into the restore's target by another restore.
+  auto to = number(targets(1));
+  auto& other = partition(2, {"n5", "n6"});
+  other.replicas_wanted = 3;
+  put(2);
+  plan.set_restore(part(2), true);
+  auto busy = flying(2, "n5", targets(1), 50 * mib);
+  auto risky = flying(0, "n2", "n8", 50 * mib);
+  plan.set_in_flight({busy, risky});
+  step();
+  BOOST_REQUIRE(plan.targets(part(1)).at(0) == to);
+  BOOST_TEST(plan.preempted({part(2)}).empty());
+  busy.rate_bytes_per_s = 40 * mib; // now there is room at the target, and only the sum is used up
+  risky.rate_bytes_per_s = 60 * mib;
+  plan.set_in_flight({busy, risky});
+  step();
+  BOOST_TEST(plan.preempted({part(2)}).size() == 1u);
 }
