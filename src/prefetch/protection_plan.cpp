@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 /// What changed, what each partition needs now, and where its copies shall go; their order is in
 /// protection_plan_order.cpp, the budgets in protection_plan_budgets.cpp, copies that go in
@@ -38,12 +39,14 @@ void protection_plan::keep_away(partition_number p, node_number n, bool away) {
 void protection_plan::step(time_point now) {
   now_ = now;
   auto news = cluster_->take_changes();
-  auto before = zones_;
-  bool grown = planned_to_.size() < cluster_->nodes().size();
-  if (zones_changed_ || grown) zones_ = zone_picture(zone_map_, cluster_->nodes());
+  zone_picture before; // of those that moved; without news nobody did
+  std::vector<node_number> moved;
+  if (zones_changed_ || planned_to_.size() < cluster_->nodes().size()) {
+    before = std::exchange(zones_, zone_picture(zone_map_, cluster_->nodes()));
+    moved = zones_.differing(before);
+  }
   slot_of_.resize(cluster_->partitions(), none);
   planned_to_.resize(cluster_->nodes().size());
-  auto moved = zones_.differing(before);
   bring_placer_up(moved, news);
   auto dirty = concerned(moved, before, news);
   rules_changed_ = zones_changed_ = false;
