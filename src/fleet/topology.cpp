@@ -72,7 +72,6 @@ node_number topology::put(const node_row& row) {
   known.state = row.state;
   known.capacity_bytes = row.capacity_bytes;
   known.data_endpoint = row.data_endpoint;
-  ++serial_;
   return n;
 }
 

@@ -66,9 +66,6 @@ public:
   /// "rack=r1".
   std::string domain_name(attribute_number a, value_number v) const;
 
-  /// Grows with each change.
-  uint64_t serial() const { return serial_; }
-
 private:
   struct value_entry {
     std::string name;
@@ -87,7 +84,6 @@ private:
   std::vector<attribute_entry> attributes_;
   std::unordered_map<std::string, attribute_number> attribute_by_name_;
   mutable std::vector<uint32_t> ranks_; ///< empty: to be made again
-  uint64_t serial_ = 0;
 };
 
 } // namespace harbinger
