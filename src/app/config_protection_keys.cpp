@@ -26,6 +26,13 @@ void zone_keys(std::vector<config_key>& k) {
                        "most partitions with such a copy at once; past it the riskiest, and one "
                        "alert; 0: none"},
                       0, 16384, FIELD(zones.escalated_max)));
+  k.push_back(number({"zones.evacuate_at", central, live, "probability",
+                      "when a node in a zone is this likely to fail, its primaries are handed over "
+                      "to members outside of the zones, and it leaves sync sets that have members "
+                      "enough without it: its failure stops nothing then; a hand-over stops one "
+                      "partition for some ms; planned maintenance does so in any case, the brake "
+                      "suspends it; 1: never for a prediction"},
+                     0.01, 1, FIELD(zones.evacuate_at)));
   k.push_back(integer({"zones.enter_rounds", central, live, "scorings",
                        "consecutive scorings at enter_at or above before it enters"},
                       1, 1000, FIELD(zones.enter_rounds)));

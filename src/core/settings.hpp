@@ -57,6 +57,9 @@ struct zone_settings {
   /// Probability of a zone at which copies of partitions that lie in it whole join the sync set
   double escalate_at = 0.9;
   uint32_t escalated_max = 1024; ///< partitions with a joined copy at once; 0: none
+  /// A node's probability at which primaries and members move off it, if there is where; 1: never
+  /// for a prediction. Planned events always do.
+  double evacuate_at = 0.9;
   uint32_t enter_rounds = 2;     ///< consecutive scorings above enter_at
   double minimum_stay_s = 60;
   double share_max = 0.3;          ///< brake: largest share of the up nodes in zones
