@@ -189,18 +189,25 @@ void describe(V& v, configure_replica& m) {
 
 /// Refuse everything of epochs before `epoch` from now on, then say what you hold. Reply:
 /// replica_report, sent only once no read lease granted to the old primary can still run.
+///
+/// With `hand_over` the primary gives its place up in order: asked first and alone, it takes
+/// nothing new, finishes what is under way (for replication.append_timeout_ms at most) and is
+/// sealed then. Said to another member it means that the primary is sealed, so that no lease needs
+/// to be waited for.
 struct seal_replica {
   static constexpr std::string_view wire_name = "replica.seal";
   static constexpr size_t max_bytes = control_body_max;
   harbinger::term term;
   partition_id partition;
   harbinger::epoch epoch;
+  bool hand_over = false;
 };
 template <class V>
 void describe(V& v, seal_replica& m) {
   v("term", m.term);
   v("partition", m.partition);
   v("epoch", m.epoch);
+  v("hand_over", m.hand_over);
 }
 
 /// Give the replica up. What it holds beyond `history` (the partition's true one) goes to the

@@ -62,7 +62,8 @@ void replica::written(uint64_t id, const result<store_written>& answer, time_poi
   case pending_write::purpose::commit: committed(answer->outcomes, now, out); break;
   case pending_write::purpose::change:
     if (pending.sealing) {
-      sealed_answers_.push_back({*pending.asker, last_append_ + common_.bounds.lease});
+      auto due = pending.lease_over ? now : last_append_ + common_.bounds.lease;
+      sealed_answers_.push_back({*pending.asker, due});
     } else {
       if (role_ == replica_role::primary && head_.role == replica_role::primary
           && head_.epoch == epoch_)
@@ -172,6 +173,26 @@ void replica::seal(token from, const seal_replica& command, time_point now, acti
         from, fail(errc::stale_epoch, "epoch " + std::to_string(epoch_.value) + " is in force")});
     return;
   }
+  if (command.hand_over && role_ == replica_role::primary && !fenced_ && under_way()) {
+    stop_handing_over({errc::conflict, "asked again"}, out);
+    handing_over_ = {from, command, now + common_.bounds.append_timeout};
+    for (auto& w : waiting_)
+      out.push_back(answer_put{w.client, fail(errc::not_primary, hands_over)});
+    waiting_.clear();
+    return;
+  }
+  seal_now(from, command, now, out);
+}
+
+/// Something was proposed that not every member has.
+bool replica::under_way() const { return !proposals_.empty() && !proposals_.back().handed; }
+
+void replica::stop_handing_over(const error& why, actions& out) {
+  if (auto leaving = std::exchange(handing_over_, std::nullopt))
+    out.push_back(answer_report{leaving->asker, tl::unexpected<error>(why)});
+}
+
+void replica::seal_now(token from, const seal_replica& command, time_point now, actions& out) {
   depose({errc::not_primary, "sealed for epoch " + std::to_string(command.epoch.value)}, out);
   epoch_ = command.epoch;
   role_ = replica_role::sealed;
@@ -185,6 +206,7 @@ void replica::seal(token from, const seal_replica& command, time_point now, acti
   pending.why = pending_write::purpose::change;
   pending.asker = from;
   pending.sealing = true;
+  pending.lease_over = command.hand_over;
   write(std::move(item), std::move(pending), out);
   tick(now, out);
 }
@@ -205,6 +227,7 @@ void replica::give_up(const std::string& why, actions& out) {
 }
 
 void replica::depose(const error& why, actions& out) {
+  stop_handing_over(why, out);
   for (auto& w : waiting_) out.push_back(answer_put{w.client, tl::unexpected<error>(why)});
   waiting_.clear();
   while (!proposals_.empty()
@@ -257,6 +280,10 @@ void replica::tick(time_point now, actions& out) {
     out.push_back(answer_put{waiting_.front().client,
                              fail(errc::unavailable, "the sync set does not answer")});
     waiting_.pop_front();
+  }
+  if (handing_over_ && (!under_way() || now >= handing_over_->due)) {
+    auto leaving = *std::exchange(handing_over_, std::nullopt);
+    return seal_now(leaving.asker, leaving.command, now, out);
   }
   propose(now, out);
 }

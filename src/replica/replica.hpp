@@ -76,6 +76,8 @@ public:
   void written(uint64_t write, const result<store_written>& answer, time_point now, actions& out);
 
   // --- centre ---
+  /// seal_replica with hand_over: a primary refuses new batches (not_primary), answers reads while
+  /// it finishes, and is sealed when every member has all it had proposed.
   void configure(token from, const configure_replica& command, time_point now, actions& out);
   void seal(token from, const seal_replica& command, time_point now, actions& out);
 
@@ -98,6 +100,7 @@ public:
   size_t queued() const { return waiting_.size() + proposals_.size(); }
 
 private:
+  static constexpr const char* hands_over = "hands over to another member";
   struct proposal {
     log_entry entry;
     std::optional<token> client;
@@ -136,7 +139,13 @@ private:
         0; // of the sequence of writes: those after a failed one fail too, and count for nothing
     std::optional<token> asker;
     bool sealing = false;
+    bool lease_over = false; // sealing: the primary is sealed, so nobody reads under its lease
     harbinger::epoch sender;
+  };
+  struct hand_over {
+    token asker;
+    seal_replica command;
+    time_point due; // what is under way then is given up
   };
   struct sealed_answer {
     token asker;
@@ -147,6 +156,9 @@ private:
   uint64_t write(store_write item, pending_write pending, actions& out);
   void write_failed(const pending_write& pending, const error& why, time_point now, actions& out);
   void depose(const error& why, actions& out);
+  void seal_now(token from, const seal_replica& command, time_point now, actions& out);
+  void stop_handing_over(const error& why, actions& out);
+  bool under_way() const;
   bool same(version v) const;
   version tail() const;
 
@@ -193,6 +205,7 @@ private:
   std::map<node_id, member> members_;
   std::deque<proposal> proposals_; // after head_.version
   std::deque<waiting_put> waiting_;
+  std::optional<hand_over> handing_over_;
   std::optional<error> store_error_;
   time_point store_retry_at_{};
   uint64_t commits_ = 0;

@@ -69,6 +69,7 @@ void replica::put(token from, write_batch batch, time_point now, actions& out) {
   if (auto ok = check_batch(batch); !ok) return refuse(ok.error());
   if (role() != replica_role::primary)
     return refuse({errc::not_primary, std::string(name_of(role()))});
+  if (handing_over_) return refuse({errc::not_primary, hands_over});
   if (store_error_) return refuse(*store_error_);
   if (auto full = member_full()) return refuse(*full);
   if (waiting_.size() >= common_.bounds.queued_max)

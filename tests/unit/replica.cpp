@@ -255,6 +255,91 @@ BOOST_AUTO_TEST_CASE(a_seal_is_answered_when_no_lease_can_run_any_more) {
   BOOST_CHECK(of<answer_append>().at(0).answer.error().code == errc::stale_epoch);
 }
 
+BOOST_AUTO_TEST_CASE(a_member_told_that_the_primary_is_sealed_waits_for_no_lease) {
+  configure(1, 1, replica_role::secondary, {"n9", "n1"});
+  write_all();
+  last = host.append(5, from_primary(1, {}, {v(1, 1)}), stored, now);
+  write_all();
+  seal_replica seal{{}, partition, epoch{2}, true};
+  last = host.seal(6, seal, stored, now += milliseconds(10));
+  BOOST_TEST(of<answer_report>().empty()); // it must be durable first
+  write_all();
+  BOOST_REQUIRE_EQUAL(of<answer_report>().size(), 1u);
+  BOOST_TEST(of<answer_report>()[0].answer->version == v(1, 1));
+  BOOST_CHECK(host.find(partition)->role() == replica_role::sealed);
+}
+
+/// n1 leads n2, which has everything so far.
+struct leading_fixture : host_fixture {
+  leading_fixture() {
+    configure(1, 1, replica_role::primary, {"n1", "n2"});
+    write_all();
+    last = host.tick(now += bounds.append_timeout);
+    acknowledge(of<send_append>().at(0).request, {});
+  }
+  void hand_over(token asker, uint64_t epoch = 2) {
+    last = host.seal(asker, {{}, partition, harbinger::epoch{epoch}, true}, stored, now);
+  }
+};
+
+BOOST_FIXTURE_TEST_CASE(a_primary_that_hands_over_finishes_what_is_under_way_first,
+                        leading_fixture) { // P2
+  put(7);
+  auto append = of<send_append>().at(0);
+  hand_over(6);
+  BOOST_TEST(of<write_store>().empty());
+  put(8);
+  BOOST_CHECK(of<answer_put>().at(0).answer.error().code == errc::not_primary);
+  acknowledge(append.request, v(1, 1));
+  BOOST_TEST(of<write_store>().size() == 1u); // the batch
+  actions all;
+  for (int i = 0; i < 3; ++i) { // one write of the store at a time, to see who is answered when
+    auto todo = of<write_store>();
+    if (todo.empty()) break;
+    if (!todo[0].write.entries.empty()) stored.version = todo[0].write.entries.back().version;
+    std::vector<entry_outcome> outcomes;
+    for (const auto& e : todo[0].write.entries)
+      outcomes.push_back({e.version, entry_verdict::applied, e.version, {}});
+    last = host.written(todo[0].id, store_written{stored, outcomes}, now);
+    all.insert(all.end(), last.begin(), last.end());
+  }
+  last = all;
+  BOOST_REQUIRE_EQUAL(of<answer_put>().size(), 1u);
+  BOOST_TEST(of<answer_put>()[0].answer->version == v(1, 1));
+  BOOST_REQUIRE_EQUAL(of<answer_report>().size(), 1u);
+  BOOST_TEST(of<answer_report>()[0].to == 6u);
+  BOOST_TEST(of<answer_report>()[0].answer->version == v(1, 1));
+  BOOST_CHECK(host.find(partition)->role() == replica_role::sealed);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_primary_whose_member_is_silent_hands_over_without_it, leading_fixture) {
+  put(7);
+  hand_over(6);
+  last = host.tick(now += bounds.append_timeout - milliseconds(1));
+  BOOST_CHECK(host.find(partition)->role() == replica_role::primary);
+  last = host.tick(now += milliseconds(1));
+  BOOST_REQUIRE_EQUAL(of<answer_put>().size(), 1u); // nobody knows whether it is kept
+  BOOST_CHECK(of<answer_put>()[0].answer.error().code == errc::not_primary);
+  write_all();
+  BOOST_REQUIRE_EQUAL(of<answer_report>().size(), 1u);
+  BOOST_CHECK(host.find(partition)->role() == replica_role::sealed);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_hand_over_ends_with_the_epoch_it_was_asked_in, leading_fixture) {
+  put(7);
+  hand_over(6);
+  hand_over(9);
+  BOOST_REQUIRE_EQUAL(of<answer_report>().size(), 1u);
+  BOOST_TEST(of<answer_report>()[0].to == 6u);
+  BOOST_CHECK(of<answer_report>()[0].answer.error().code == errc::conflict);
+  last = host.seal(10, {{}, partition, epoch{3}, false}, stored, now); // a failover meanwhile
+  BOOST_REQUIRE_EQUAL(of<answer_report>().size(), 1u);
+  BOOST_TEST(of<answer_report>()[0].to == 9u);
+  BOOST_CHECK(!of<answer_report>()[0].answer);
+  hand_over(11, 2);
+  BOOST_CHECK(of<answer_report>().at(0).answer.error().code == errc::stale_epoch);
+}
+
 BOOST_AUTO_TEST_CASE(holes_and_other_histories_are_told_apart) {
   configure(1, 1, replica_role::secondary, {"n9", "n1"});
   write_all();
