@@ -52,7 +52,8 @@ struct board_actions {
   std::vector<prefetch_order> sources; ///< tell that copy's prefetcher
   std::vector<copy_key> cancel;        ///< end that copy's prefetcher
   std::vector<drop_order>
-      drop; ///< after the row no longer lists it; recovery repeats what gets lost
+      drop; ///< after the row no longer lists it, if it is a copy and the partition is served;
+            ///< else, or when it gets lost, recovery sees to it
   std::vector<event> events;
 };
 

@@ -255,7 +255,11 @@ void protection_board::on_removed(partition_id partition, const partition_row& r
                                   const deciding& d, board_actions& out) {
   copy_key key{partition, d.copy.node};
   if (lives_.erase(key) > 0) out.cancel.push_back(key);
-  if (!d.node_dead)
+  // What is no copy may have a tail, and while nobody serves the partition its history is not known
+  // to its end: recovery judges what a node holds then (P4).
+  const auto* s = status(key);
+  bool is_copy = !s || s->report.role == replica_role::copy;
+  if (!d.node_dead && is_copy && !row.primary.value.empty())
     out.drop.push_back({d.copy.node, drop_replica{term_, partition, row.revision, row.history}});
   out.events.push_back(board_events::evicted(partition, d.copy, d.reason));
 }

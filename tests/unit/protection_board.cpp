@@ -129,6 +129,34 @@ BOOST_FIXTURE_TEST_CASE(a_copy_that_was_given_up_is_dropped_and_made_on_another_
   BOOST_TEST(row(0).copies[0].copy > bad.copy);
 }
 
+BOOST_FIXTURE_TEST_CASE(what_is_not_a_copy_is_not_dropped_with_its_row, board_world) { // P4
+  risk("n1", 0.9);
+  step();
+  auto give_up = [&](uint32_t index) {
+    auto bad = row(index).copies.at(0);
+    auto progress =
+        prefetch_progress{.partition = row(index).id,
+                          .copy = bad.copy,
+                          .gave_up = true,
+                          .detail = "conflict: this node is secondary of the partition"};
+    prefetchers.erase({row(index).id, bad.node});
+    settle(board->progress(progress, catalog, now));
+    return bad.node;
+  };
+  // A former member is back, and its copy could not begin.
+  auto back = row(0).copies.at(0).node;
+  tell_replica(row(0).id, back.value, replica_role::secondary, {}, replica_state::detached, false);
+  give_up(0);
+  // Nobody serves this one: what its members held last is not known yet.
+  auto unserved = row(1);
+  unserved.primary = {};
+  put(unserved);
+  give_up(1);
+  step(), step();
+  BOOST_TEST(count("prefetch_evicted") == 2u);
+  BOOST_TEST(drops.empty());
+}
+
 BOOST_FIXTURE_TEST_CASE(a_copy_with_another_digest_is_replaced, board_world) {
   risk("n1", 0.9);
   step();
