@@ -149,7 +149,8 @@ void emit_recovery(coordinator_pointer self, const context_ptr& ctx, recovery::a
 // --- actions of the detector ---
 
 recovery::escalation_rules escalation_of(const settings& config) {
-  return {config.zones.escalate_at, config.zones.escalated_max, config.placement.spread};
+  return {config.zones.escalate_at, config.zones.escalated_max, config.placement.spread,
+          config.zones.evacuate_at};
 }
 
 void set_state(coordinator_pointer self, const context_ptr& ctx, const node_id& node,

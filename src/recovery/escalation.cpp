@@ -4,19 +4,14 @@
 #include <cstdio>
 #include <tuple>
 
-#include "zones/none_alive.hpp"
+#include "recovery/evacuation.hpp"
 #include "recovery/redundancy.hpp"
+#include "zones/endangered.hpp"
+#include "zones/none_alive.hpp"
 
 namespace harbinger::recovery {
 
 namespace {
-
-std::string in_words(const node_id& node, const threats::threat& t) {
-  char text[64];
-  std::snprintf(text, sizeof text, " zone %llu, P = %.2f",
-                static_cast<unsigned long long>(t.zone.value), t.probability);
-  return node.value + (t.member ? " in" : " exposed by") + text;
-}
 
 /// The copy that would join; nothing: none fits.
 std::optional<node_id> candidate(const partition_row& row, const surroundings& around,
@@ -25,7 +20,7 @@ std::optional<node_id> candidate(const partition_row& row, const surroundings& a
   for (auto& id : row.sync_set)
     if (auto found = danger.nodes().find(id); found != danger.nodes().end())
       for (auto& t : found->second)
-        if (t.probability >= at) condemning.insert(t.zone);
+        if (t.probability >= at || t.endangered) condemning.insert(t.zone);
   std::optional<node_id> second_best;
   for (auto& id : ready_copies(row, around)) { // newest first
     if (danger.in_zone(id)) continue;
@@ -61,16 +56,6 @@ bool may_grow(const partition_row& row) {
          && row.sync_set.size() < row.replicas_wanted + extra_members_max;
 }
 
-/// Up, not only not dead, and configured: it acknowledges what the primary commits now.
-bool serves(const partition_row& row, const node_id& id, const surroundings& around) {
-  auto node = around.view.node(id);
-  auto entry = around.replica(id, row.id);
-  return node && node->state == node_state::up && entry && !around.lost(id, row.id)
-         && entry->report.epoch == row.epoch
-         && (entry->report.role == replica_role::secondary
-             || entry->report.role == replica_role::primary);
-}
-
 size_t shared_attributes(const partition_row& row, const node_id& id, const catalog_view& view,
                          const std::vector<std::string>& spread) {
   size_t shared = 0;
@@ -90,11 +75,29 @@ size_t shared_attributes(const partition_row& row, const node_id& id, const cata
 
 } // namespace
 
-threats::threats(zone_map zones) : known_(true), zones_(std::move(zones)) {
+threats::threats(zone_map zones, double evacuate_at) : known_(true), zones_(std::move(zones)) {
   for (auto& z : zones_.zones) {
-    for (auto& id : z.members) nodes_[id].push_back({z.id, z.probability, true});
-    for (auto& id : z.exposed) nodes_[id].push_back({z.id, z.probability, false});
+    for (size_t i = 0; i < z.members.size(); ++i)
+      nodes_[z.members[i]].push_back(
+          {z.id, z.probability, true, endangered(z, i, zones_.braked, evacuate_at)});
+    for (auto& id : z.exposed) nodes_[id].push_back({z.id, z.probability, false, false});
   }
+}
+
+std::string in_words(const node_id& node, const threats::threat& t) {
+  char text[64];
+  std::snprintf(text, sizeof text, " zone %llu, P = %.2f",
+                static_cast<unsigned long long>(t.zone.value), t.probability);
+  return node.value + (t.member ? " in" : " exposed by") + text;
+}
+
+bool serves(const partition_row& row, const node_id& id, const surroundings& around) {
+  auto node = around.view.node(id);
+  auto entry = around.replica(id, row.id);
+  return node && node->state == node_state::up && entry && !around.lost(id, row.id)
+         && entry->report.epoch == row.epoch
+         && (entry->report.role == replica_role::secondary
+             || entry->report.role == replica_role::primary);
 }
 
 bool threats::in_zone(const node_id& node) const {
@@ -112,6 +115,15 @@ const threats::threat* threats::worst(const node_id& node) const {
   return &*std::max_element(found->second.begin(), found->second.end(), [](auto& a, auto& b) {
     return std::tuple(a.probability, a.member) < std::tuple(b.probability, b.member);
   });
+}
+
+const threats::threat* threats::endangers(const node_id& node) const {
+  auto found = nodes_.find(node);
+  if (found == nodes_.end()) return nullptr;
+  const threat* likeliest = nullptr;
+  for (auto& t : found->second)
+    if (t.endangered && (!likeliest || t.probability > likeliest->probability)) likeliest = &t;
+  return likeliest;
 }
 
 std::optional<std::string> condemned(const partition_row& row, const surroundings& around,
@@ -145,24 +157,29 @@ escalation_budget admit(const surroundings& around, const threats& danger,
   }
   for (auto& [id, row] : around.view.partitions())
     if (!unopened(row)) out.standing += escalating(row);
-  std::vector<std::tuple<double, partition_id>> waiting;
+  std::vector<std::tuple<bool, double, partition_id>> waiting;
   for (auto id : concerned) {
     auto& row = *around.view.partition(id);
-    if (unopened(row) || !may_grow(row) || !condemned(row, around, danger, rules.at)
-        || !candidate(row, around, danger, rules.at))
-      continue;
+    if (unopened(row) || !may_grow(row)) continue;
+    bool whole = condemned(row, around, danger, rules.at).has_value();
+    bool wanted = whole || (!escalated(row) && endangered_member(row, around, danger));
+    if (!wanted || !candidate(row, around, danger, rules.at)) continue;
     if (escalated(row)) {
       out.admitted.insert(id); // it is counted already
       continue;
     }
     auto members = around.live_members(row);
-    waiting.emplace_back(-none_alive({members.begin(), members.end()}, danger.zones()), id);
+    waiting.emplace_back(!whole, -none_alive({members.begin(), members.end()}, danger.zones()), id);
   }
   std::sort(waiting.begin(), waiting.end());
   auto room = rules.partitions_max > out.standing ? rules.partitions_max - out.standing : 0;
-  for (size_t i = 0; i < waiting.size() && i < room; ++i)
-    out.admitted.insert(std::get<1>(waiting[i]));
-  out.left_out = waiting.size() - std::min(waiting.size(), room);
+  for (size_t i = 0; i < waiting.size(); ++i) {
+    auto& [alone_endangered, gone, id] = waiting[i];
+    if (i < room)
+      out.admitted.insert(id);
+    else
+      out.left_out += !alone_endangered; // the others take turns
+  }
   return out;
 }
 
@@ -171,11 +188,15 @@ escalation_step escalate(const partition_row& row, const surroundings& around,
   escalation_step out{row, {}};
   if (!may_grow(row) || !available(row, around)) return out;
   auto why = condemned(row, around, danger, rules.at);
+  if (why)
+    why = "every member is threatened, " + *why;
+  else if (auto leaver = escalated(row) ? std::nullopt : endangered_member(row, around, danger))
+    why = "a member shall leave before it fails, " + *leaver;
   auto who = why ? candidate(row, around, danger, rules.at) : std::nullopt;
   if (!who) return out;
   out.row.joiners = {*who};
   out.reason = "copy on " + who->value + " joins beyond the " + std::to_string(row.replicas_wanted)
-               + " wanted: every member is threatened, " + *why;
+               + " wanted: " + *why;
   if (auto rejected = others(row, around, danger, *who); !rejected.empty())
     out.reason += "; not " + rejected;
   return out;

@@ -28,20 +28,22 @@ inline constexpr uint32_t escalation_rest_ms = 60'000;
 
 struct escalation_rules {
   double at = 0.9;                 ///< probability of a zone; 1: practically never
-  uint32_t partitions_max = 1024;  ///< escalated at once; 0: none
+  uint32_t partitions_max = 1024;  ///< with a member too many at once; 0: none
   std::vector<std::string> spread; ///< attributes that members should not share
+  double evacuate_at = 1.0;        ///< probability of a node; 1: never for a prediction
 };
 
 /// The newest zone map, by node.
 class threats {
 public:
   threats() = default; ///< no map has come: nothing is known
-  explicit threats(zone_map zones);
+  explicit threats(zone_map zones, double evacuate_at = 1.0);
 
   struct threat {
     zone_id zone;
     double probability = 0.0; ///< of the zone
     bool member = false;      ///< else exposed
+    bool endangered = false;  ///< to be emptied (zones/endangered.hpp)
   };
   bool known() const { return known_; }
   const zone_map& zones() const { return zones_; }
@@ -51,12 +53,17 @@ public:
   bool exposed(const node_id& node) const;
   /// The likeliest zone that the node is in or exposed to; null: none.
   const threat* worst(const node_id& node) const;
+  /// The likeliest zone because of which the node is to be emptied; null: it is not.
+  const threat* endangers(const node_id& node) const;
 
 private:
   bool known_ = false;
   zone_map zones_;
   std::map<node_id, std::vector<threat>> nodes_;
 };
+
+/// "n1 in zone 4, P = 0.95"
+std::string in_words(const node_id& node, const threats::threat& t);
 
 inline bool escalated(const partition_row& row) {
   return row.sync_set.size() > row.replicas_wanted;
@@ -74,13 +81,18 @@ std::optional<std::string> condemned(const partition_row& row, const surrounding
 /// escalated partition stays so meanwhile. True when nothing is known.
 bool threatened(const partition_row& row, const threats& danger);
 
-/// Which partitions may be escalated under the budget.
+/// Up, not only not dead, and configured: it acknowledges what the primary commits now.
+bool serves(const partition_row& row, const node_id& id, const surroundings& around);
+
+/// Which partitions may be escalated under the budget, be it for long because they are condemned,
+/// or until an endangered member has left (evacuation.hpp).
 struct escalation_budget {
-  std::set<partition_id> admitted; ///< condemned, with a copy to take, and room for them
+  std::set<partition_id> admitted; ///< with a copy to take, and room for them
   size_t standing = 0;             ///< escalated already, or on the way
   size_t left_out = 0;             ///< condemned, with a copy to take, and no room
 };
-/// Those that are escalated already stay; then the largest P(no member survives), then the id.
+/// Those that are escalated already stay; then the condemned, then those with an endangered member;
+/// of each the largest P(no member survives) first, then the id.
 escalation_budget admit(const surroundings& around, const threats& danger,
                         const escalation_rules& rules);
 
@@ -89,7 +101,8 @@ struct escalation_step {
   partition_row row;
   std::string reason;
 };
-/// A ready copy outside of all zones becomes a joiner, preferably one that is exposed to none and
+/// A ready copy outside of all zones becomes a joiner, because the partition is condemned or has an
+/// endangered member; preferably one that is exposed to none and
 /// never one that is exposed to a zone which condemns a member; precondition: admitted.
 escalation_step escalate(const partition_row& row, const surroundings& around,
                          const threats& danger, const escalation_rules& rules);

@@ -1,8 +1,9 @@
 /// The steps of recovery_desk that take copies into sync sets beyond what is wanted, and members
-/// out again.
+/// out again: for as long as a partition is condemned, or to empty a node that is endangered.
 
 #include <algorithm>
 
+#include "recovery/evacuation.hpp"
 #include "recovery/recovery_desk.hpp"
 
 namespace harbinger::recovery {
@@ -55,7 +56,9 @@ bool recovery_desk::escalate_or_back(const partition_row& row, work& w, time_poi
     w.calm_since = now;
   if (now < w.swap_not_before || !room()) return true; // the next sweep comes back to it
   escalation_step step{row, {}};
-  if (escalated(row)) step = deescalate(row, here, w.calm_since, escalation_);
+  if (escalated(row)) step = evacuate(row, here, danger_);
+  if (escalated(row) && step.reason.empty())
+    step = deescalate(row, here, w.calm_since, escalation_);
   if (step.reason.empty() && budget_.admitted.contains(row.id) && now >= w.escalate_not_before)
     step = escalate(row, here, danger_, escalation_);
   if (step.reason.empty()) return true;

@@ -75,8 +75,22 @@ epoch next_epoch(const partition_row& row, const surroundings& around) {
   return epoch{next};
 }
 
-failover::failover(epoch target, std::string cause, time_point now)
-    : target_(target), cause_(std::move(cause)), started_(now) {}
+failover::failover(epoch target, std::string cause, time_point now, std::optional<node_id> giver)
+    : target_(target), cause_(std::move(cause)), started_(now), giver_(std::move(giver)) {}
+
+bool failover::giver_reigns(const partition_row& row, const surroundings& around) const {
+  return giver_ && row.primary == *giver_ && around.alive(*giver_)
+         && around.life(*giver_) == row.primary_life;
+}
+
+bool failover::hand_over_failed(const partition_row& row, const surroundings& around) const {
+  return giver_reigns(row, around) && failures_.contains(*giver_);
+}
+
+bool failover::in_order(const node_id& node, const partition_row& row,
+                        const surroundings& around) const {
+  return giver_reigns(row, around) && (node == *giver_ || answered(*giver_, around));
+}
 
 bool failover::answered(const node_id& node, const surroundings& around) const {
   auto it = answers_.find(node);
@@ -96,6 +110,8 @@ std::vector<node_id> failover::to_seal(const partition_row& row, const surroundi
     auto life = around.life(id);
     auto asked = asked_.find(id);
     if (answered(id, around) || (asked != asked_.end() && asked->second == life)) continue;
+    bool giver_first = giver_reigns(row, around) && !answered(*giver_, around);
+    if (giver_first && id != *giver_) continue;
     auto failed = failures_.find(id);
     if (failed != failures_.end() && failed->second.life == life
         && around.now < failed->second.again)

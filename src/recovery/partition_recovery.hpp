@@ -53,14 +53,23 @@ std::optional<std::string> needs_failover(const partition_row& row, const surrou
 epoch next_epoch(const partition_row& row, const surroundings& around);
 
 /// One attempt. The caller sends the seals, tells the answers, and asks for the outcome.
+///
+/// With a `giver` the primary, which is well, hands over: it is sealed first and alone, and the
+/// others when it has answered, so that no lease is waited for and everybody holds the same. If it
+/// does not answer, and lives, the attempt has failed; if it dies meanwhile, this is a failover
+/// like any other.
 class failover {
 public:
-  failover(epoch target, std::string cause, time_point now);
+  failover(epoch target, std::string cause, time_point now, std::optional<node_id> giver = {});
 
   epoch target() const { return target_; }
   const std::string& cause() const { return cause_; }
   time_point started() const { return started_; }
   size_t answered() const { return answers_.size(); }
+  bool hands_over() const { return giver_.has_value(); }
+  bool hand_over_failed(const partition_row& row, const surroundings& around) const;
+  /// What seal_replica::hand_over says to this member.
+  bool in_order(const node_id& node, const partition_row& row, const surroundings& around) const;
 
   /// Members that must be sealed now; counts them as asked.
   std::vector<node_id> to_seal(const partition_row& row, const surroundings& around);
@@ -99,6 +108,8 @@ private:
     time_point again;
   };
   bool answered(const node_id& node, const surroundings& around) const;
+  /// The giver is there, in the life in which it is primary.
+  bool giver_reigns(const partition_row& row, const surroundings& around) const;
   /// Its answer is known to differ from the primary's at the same version.
   bool differs(const node_id& node, const surroundings& around) const;
   /// Answered, and fit to be promoted or to stay.
@@ -109,6 +120,7 @@ private:
   epoch target_;
   std::string cause_;
   time_point started_;
+  std::optional<node_id> giver_;
   std::map<node_id, incarnation> asked_;
   std::map<node_id, answer> answers_;
   std::map<node_id, failure> failures_;

@@ -7,6 +7,11 @@ namespace harbinger::recovery {
 recovery_desk::recovery_desk(const recovery_settings& settings, uint32_t command_timeout_ms)
     : settings_(settings), command_timeout_ms_(command_timeout_ms) {}
 
+void recovery_desk::configure(escalation_rules rules) {
+  escalation_ = std::move(rules);
+  if (danger_.known()) danger_ = threats(danger_.zones(), escalation_.evacuate_at);
+}
+
 actions recovery_desk::step(const partition_map& map, time_point now) {
   actions out;
   auto before = view_.nodes();
@@ -70,7 +75,10 @@ actions recovery_desk::step(const zone_map& zones, time_point now) {
   actions out;
   in_zones_.clear();
   for (auto& zone : zones.zones) in_zones_.insert(zone.members.begin(), zone.members.end());
-  danger_ = threats(zones);
+  danger_ = threats(zones, escalation_.evacuate_at);
+  for (auto& [node, of_node] : danger_.nodes())
+    if (danger_.endangers(node))
+      dirty_.insert(view_.partitions_of(node).begin(), view_.partitions_of(node).end());
   judge_escalation(now, out);
   work_off(now, out);
   return out;

@@ -109,8 +109,8 @@ public:
 
   recovery_desk(const recovery_settings& settings, uint32_t command_timeout_ms);
   void configure(const recovery_settings& settings) { settings_ = settings; }
-  /// Without it nothing is escalated.
-  void configure(escalation_rules rules) { escalation_ = std::move(rules); }
+  /// Without it nothing is escalated, and nothing but planned events evacuates.
+  void configure(escalation_rules rules);
 
   actions step(const partition_map& map, time_point now);
   actions step(const node_report& report, time_point now);
@@ -176,6 +176,7 @@ private:
     time_point nobody_left_since{};              ///< zero: somebody is
     std::optional<time_point> calm_since;        ///< escalated, and no zone threatens it any more
     time_point escalate_not_before{};            ///< a joiner failed
+    time_point hand_over_not_before{};           ///< it was tried
     std::string escalation_reason;               ///< of the last step, for the event
     std::optional<std::vector<node_id>> members; ///< of the sync set, when it was last looked at
   };
@@ -220,6 +221,7 @@ private:
   void leave_line(partition_id id);
   void sweep(time_point now);
   bool settle(const partition_row& row, work& w, time_point now, actions& out);
+  bool begin_change(const partition_row& row, work& w, epoch target, time_point now);
   bool change_primary(const partition_row& row, work& w, time_point now, actions& out);
   void propose_promotion(const partition_row& row, work& w, time_point now, actions& out);
   void give_up_primary(const partition_row& row, work& w, actions& out);

@@ -1,6 +1,7 @@
 /// The steps of recovery_desk: one partition's next step, from what the row says and what nodes
 /// report.
 
+#include "recovery/evacuation.hpp"
 #include "recovery/recovery_desk.hpp"
 
 #include <algorithm>
@@ -40,7 +41,9 @@ std::optional<std::string> recovery_desk::cause_for(const partition_row& row, co
   if (auto cause = needs_failover(row, around(now))) return cause;
   if (w.refused == row.epoch && !unopened(row))
     return row.primary.value + " can not go on in epoch " + std::to_string(row.epoch.value);
-  return std::nullopt;
+  if (w.change && w.change->hands_over()) return w.change->cause(); // what was begun is finished
+  bool held = now < w.hand_over_not_before || unopened(row) || (drill_ && drill_->owns(row.id));
+  return held ? std::nullopt : hand_over_due(row, around(now), danger_);
 }
 
 /// Every partition is compared once in sweep_ms; a look takes the share that its time allows.
@@ -159,6 +162,19 @@ bool recovery_desk::settle(const partition_row& row, work& w, time_point now, ac
   return rest;
 }
 
+/// False: there is no reason any more; a hand-over was overtaken by another change.
+bool recovery_desk::begin_change(const partition_row& row, work& w, epoch target, time_point now) {
+  auto cause = cause_for(row, w, now);
+  if (!cause) return false;
+  if (needs_failover(row, around(now)) || w.refused == row.epoch) {
+    w.change.emplace(target, std::move(*cause), now);
+  } else {
+    w.change.emplace(target, std::move(*cause), now, row.primary);
+    w.hand_over_not_before = now + milliseconds(hand_over_rest_ms);
+  }
+  return true;
+}
+
 bool recovery_desk::change_primary(const partition_row& row, work& w, time_point now,
                                    actions& out) {
   auto here = around(now);
@@ -168,13 +184,18 @@ bool recovery_desk::change_primary(const partition_row& row, work& w, time_point
     give_up_primary(row, w, out);
     return true;
   }
-  if (!w.change || w.change->target() < target || w.change->target() <= row.epoch) {
-    w.change.emplace(target, *cause_for(row, w, now), now);
-  }
+  if (w.change && (w.change->target() < target || w.change->target() <= row.epoch))
+    w.change.reset();
+  if (!w.change && !begin_change(row, w, target, now)) return true;
   if (room())
     for (auto& node : w.change->to_seal(row, here))
-      command_node(operation::kind::seal, row.id, node,
-                   seal_replica{{}, row.id, w.change->target()}, out);
+      command_node(
+          operation::kind::seal, row.id, node,
+          seal_replica{{}, row.id, w.change->target(), w.change->in_order(node, row, here)}, out);
+  if (w.change->hand_over_failed(row, here)) { // the primary lives and goes on
+    w.change.reset();
+    return true;
+  }
   auto verdict = w.change->judge(row, here, milliseconds(command_timeout_ms_));
   w.stuck = verdict == failover::verdict::nobody;
   switch (verdict) {

@@ -26,6 +26,8 @@ BOOST_AUTO_TEST_CASE(promises_hold_whatever_happens_to_a_cluster) {
         sum.unknown += one.unknown;
         sum.read += one.read;
         sum.promotions += one.promotions;
+        sum.handed_over += one.handed_over;
+        sum.left += one.left;
         sum.troubles += one.troubles;
         sum.excused += one.excused;
         sum.virtual_s += one.virtual_s;
@@ -39,10 +41,14 @@ BOOST_AUTO_TEST_CASE(promises_hold_whatever_happens_to_a_cluster) {
   std::cout << "virtual " << sum.virtual_s << " s in " << real_s << " s (" << sum.virtual_s / real_s
             << " times real time), " << sum.events << " events, " << sum.acknowledged
             << " acknowledged, " << sum.told << " told to watchers, " << sum.unknown << " unknown, "
-            << sum.read << " read, " << sum.promotions << " changes of primary, " << sum.troubles
+            << sum.read << " read, " << sum.promotions << " changes of primary, " << sum.handed_over
+            << " handed over, " << sum.left << " left before they fail, " << sum.troubles
             << " troubles, " << sum.excused << " partitions excused, slowest recovery " << slowest
             << " s\n";
   BOOST_TEST(sum.promotions > 0u);
   BOOST_TEST(sum.acknowledged > 0u);
   BOOST_TEST(sum.told > 0u);
+  if (test::seeds(150).size() < 100) return; // rare things need many seeds
+  BOOST_TEST(sum.handed_over > 0u);
+  BOOST_TEST(sum.left > 0u);
 }

@@ -248,9 +248,10 @@ struct world {
         std::count_if(raised.begin(), raised.end(), [&](auto& r) { return r.kind == kind; }));
   }
   /// A ready copy of the partition on a node that has none yet.
-  std::string copy_of(uint32_t index, bool ready = true) {
+  std::string copy_of(uint32_t index, bool ready = true, const std::vector<node_id>& not_on = {}) {
     for (auto& [name, node] : nodes) {
       if (!node.up || catalog_view::mentions(row(index), node_id{name})) continue;
+      if (std::find(not_on.begin(), not_on.end(), node_id{name}) != not_on.end()) continue;
       auto changed = row(index);
       changed.copies.push_back({node_id{name}, copy_id{7}, ready});
       std::sort(changed.copies.begin(), changed.copies.end());

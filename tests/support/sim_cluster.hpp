@@ -11,7 +11,7 @@ namespace harbinger::sim {
 
 struct run_summary {
   uint64_t events = 0, acknowledged = 0, unknown = 0, read = 0, promotions = 0, troubles = 0,
-           excused = 0, told = 0;
+           excused = 0, told = 0, handed_over = 0, left = 0;
   double virtual_s = 0.0, recovery_s = 0.0; ///< recovery: end of the troubles to everything served
 };
 
@@ -72,6 +72,8 @@ public:
     out.unknown = record_.unknown;
     out.read = record_.read;
     out.promotions = book_.promotions();
+    out.handed_over = book_.handed_over();
+    out.left = book_.left();
     out.troubles = tale.troubles();
     out.virtual_s = to_seconds(world_.now - time_point{std::chrono::hours(1)});
     for (const auto& [id, row] : centre_.truth().partitions()) out.excused += book_.excused(id);
@@ -92,6 +94,8 @@ private:
     s.replica.lease_ms = world.chance(0.5) ? 400 : 200;
     s.prefetch.chunk_bytes = 120;
     s.prefetch.retry_ms = 200;
+    s.zones.escalate_at = 0.75;
+    s.zones.evacuate_at = world.chance(0.5) ? 0.65 : 1.0;
     s.prefetch.keep_after_zone_s = 6;
     s.prefetch.rate_bytes_per_s = world.chance(0.5) ? 0 : 20'000;
     return s;

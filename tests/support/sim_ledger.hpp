@@ -173,6 +173,13 @@ public:
 
   uint64_t acknowledged_count() const { return acknowledged_; }
   uint64_t promotions() const { return promotions_; }
+  /// What the centre did before a node in a zone failed.
+  void note_evacuation(bool handed_over, bool left) {
+    handed_over_ += handed_over;
+    left_ += left;
+  }
+  uint64_t handed_over() const { return handed_over_; }
+  uint64_t left() const { return left_; }
   uint64_t told_count() const { return told_; } ///< changes, to watchers
 
 private:
@@ -208,7 +215,7 @@ private:
   }
 
   std::map<partition_id, partition> partitions_;
-  uint64_t acknowledged_ = 0, promotions_ = 0, told_ = 0;
+  uint64_t acknowledged_ = 0, promotions_ = 0, told_ = 0, handed_over_ = 0, left_ = 0;
 };
 
 } // namespace harbinger::sim

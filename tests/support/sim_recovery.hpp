@@ -16,7 +16,11 @@ public:
       : all_(all),
         term_(term),
         detector_(all.config.recovery, all.config.control.heartbeat_ms, tick_ms),
-        desk_(all.config.recovery, all.config.control.command_timeout_ms) {}
+        desk_(all.config.recovery, all.config.control.command_timeout_ms) {
+    const auto& zones = all.config.zones;
+    desk_.configure(
+        {zones.escalate_at, zones.escalated_max, all.config.placement.spread, zones.evacuate_at});
+  }
 
   // --- wired by the centre; answers come back here ---
   using reply = std::function<void(result<wire::frame>)>;
@@ -168,7 +172,12 @@ private:
     });
   }
   void act(recovery::want_copy& a) { want_copy(a.what); }
-  void act(recovery::raise& a) { all_.world.note("centre: " + a.kind + " " + a.text); }
+  void act(recovery::raise& a) {
+    all_.world.note("centre: " + a.kind + " " + a.text);
+    bool before_it_fails = a.text.find("before it fails") != std::string::npos;
+    all_.book.note_evacuation(before_it_fails && a.kind == "partition_promoted",
+                              before_it_fails && a.kind == "partition_deescalated");
+  }
   void act(recovery::rebuild_ended&) {}
   void act(recovery::drill_ended&) {}
   void act(recovery::hold_copies&) {} // there are no drills

@@ -199,10 +199,12 @@ private:
       for (auto& n : nodes_)
         if (all_.world.chance(0.35)) {
           z.members.push_back(n->id());
-          z.risks.push_back(0.7);
+          z.risks.push_back(all_.world.chance(0.7) ? 0.7 : 0.5);
         }
       std::sort(z.members.begin(), z.members.end());
-      z.probability = 0.8;
+      z.probability = all_.world.chance(0.5) ? 0.8 : 0.7;
+      if (all_.world.chance(0.2)) z.within_s = 30;
+      m.braked = all_.world.chance(0.2);
       z.joint_probability = 0.3;
       if (!z.members.empty()) m.zones = {z};
     }

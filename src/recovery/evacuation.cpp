@@ -1,0 +1,51 @@
+#include "recovery/evacuation.hpp"
+
+#include <algorithm>
+
+#include "recovery/redundancy.hpp"
+
+namespace harbinger::recovery {
+
+std::optional<std::string> endangered_member(const partition_row& row, const surroundings& around,
+                                             const threats& danger) {
+  std::optional<std::string> words;
+  for (auto& id : around.live_members(row))
+    if (auto threat = danger.endangers(id); threat && (!words || id == row.primary))
+      words = in_words(id, *threat);
+  return words;
+}
+
+std::optional<std::string> hand_over_due(const partition_row& row, const surroundings& around,
+                                         const threats& danger) {
+  auto threat = danger.endangers(row.primary);
+  if (!threat || !row.joiners.empty() || !available(row, around)) return std::nullopt;
+  for (auto& id : row.sync_set)
+    if (id != row.primary && !danger.in_zone(id) && serves(row, id, around))
+      return "handed over before it fails, " + in_words(row.primary, *threat);
+  return std::nullopt;
+}
+
+escalation_step evacuate(const partition_row& row, const surroundings& around,
+                         const threats& danger) {
+  escalation_step out{row, {}};
+  if (!escalated(row) || !row.joiners.empty() || !available(row, around)) return out;
+  const threats::threat* worst = nullptr;
+  const node_id* leaver = nullptr;
+  for (auto& id : row.sync_set) {
+    auto threat = danger.endangers(id);
+    if (!threat || id == row.primary) continue;
+    auto staying = std::count_if(row.sync_set.begin(), row.sync_set.end(), [&](auto& other) {
+      return other != id && serves(row, other, around);
+    });
+    if (static_cast<size_t>(staying) < row.replicas_wanted) continue;
+    if (worst && threat->probability <= worst->probability) continue;
+    worst = threat;
+    leaver = &id;
+  }
+  if (!leaver) return out;
+  std::erase(out.row.sync_set, *leaver);
+  out.reason = leaver->value + " leaves before it fails, " + in_words(*leaver, *worst);
+  return out;
+}
+
+} // namespace harbinger::recovery
