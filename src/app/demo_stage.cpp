@@ -44,6 +44,9 @@ result<> demo_stage::start(const std::map<std::string, std::string>& central) {
   c.with_trouble = true;
   c.central = quick_central_settings();
   c.central["prediction.histories"] = "[\"" + options_.history + "\"]";
+  // What is shown is recovery from copies: a node that was emptied in time leaves nothing to
+  // recover.
+  c.central["zones.evacuate_at"] = "1.0";
   for (const auto& [key, value] : central) c.central[key] = value;
   c.node = quick_node_settings();
   auto prepared = cluster::prepare(c);

@@ -28,6 +28,7 @@ public:
                       {"zones.enter_at", "0.3"},
                       {"zones.leave_at", "0.1"},
                       {"zones.escalate_at", "0.3"},
+                      {"zones.evacuate_at", "0.3"},
                       {"zones.share_max", "0.67"},
                       {"zones.capacity_share_max", "0.67"},
                       {"zones.minimum_stay_s", "2.0"}},

@@ -128,7 +128,7 @@ int run_bench(int argc, char** argv) {
       ->check(CLI::Range(8, 8192))
       ->capture_default_str();
   app.add_option("--part", options.part, "of failover: only this")
-      ->check(CLI::IsMember({"promotion", "fleet"}));
+      ->check(CLI::IsMember({"promotion", "hand-over", "fleet"}));
   app.add_flag("--large", options.large,
                "of failover: promotion of a partition of 10 GiB, too (50 GiB of disk)");
   app.add_option("--data", options.data,

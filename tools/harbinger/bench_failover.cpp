@@ -2,6 +2,7 @@
 
 #include "bench.hpp"
 #include "bench_fleet.hpp"
+#include "bench_hand_over.hpp"
 #include "bench_promotion.hpp"
 
 namespace harbinger {
@@ -73,6 +74,16 @@ result<> promotions(const bench_options& options, bench_rows& rows) {
   return {};
 }
 
+result<> hand_overs(const bench_options& options, bench_rows& rows) {
+  auto f = measure_hand_over(options.runs, options.say);
+  if (!f) return tl::unexpected<error>(f.error());
+  auto row = make_row("failover", "a node is emptied, longest time without a write", "ms",
+                      better::less, f->planned, "it dies", f->deaths, 10);
+  row.figures = {{"p99", quantile(f->planned, 0.99)}, {"death p99", quantile(f->deaths, 0.99)}};
+  rows.push_back(std::move(row));
+  return {};
+}
+
 /// Both sizes in each round, so that neither has the quieter half.
 result<> fleets(const bench_options& options, fleet_probe how, bench_rows& rows) {
   std::vector<double> all, tenth;
@@ -106,9 +117,12 @@ result<> fleets(const bench_options& options, fleet_probe how, bench_rows& rows)
 
 result<bench_rows> bench_failover(const bench_options& options) {
   bench_rows rows;
-  if (options.part != "fleet")
+  auto wanted = [&](const char* part) { return options.part.empty() || options.part == part; };
+  if (wanted("promotion"))
     if (auto done = promotions(options, rows); !done) return tl::unexpected<error>(done.error());
-  if (options.part != "promotion")
+  if (wanted("hand-over"))
+    if (auto done = hand_overs(options, rows); !done) return tl::unexpected<error>(done.error());
+  if (wanted("fleet"))
     for (auto how : {fleet_probe::read, fleet_probe::write})
       if (auto done = fleets(options, how, rows); !done) return tl::unexpected<error>(done.error());
   return rows;

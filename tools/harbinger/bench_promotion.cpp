@@ -27,23 +27,13 @@ constexpr auto served_max = seconds(30);
 const char* const volume = "sized";
 const std::string probe_key = "probe";
 
-/// Looks far more often than a client at work would: it is there to see the moment.
-client_options sharp() {
-  client_options options;
-  options.attempt = milliseconds(20);
-  options.backoff = milliseconds(1);
-  options.backoff_max = milliseconds(2);
-  options.deadline = served_max;
-  return options;
-}
-
 /// Calls `once` from `begin()` on until it succeeds, and notes when.
 class first_success {
 public:
   template <class Once>
   first_success(const std::string& control, Once once) {
     thread_ = std::thread([this, control, once] {
-      auto connection = client::connect(control, sharp());
+      auto connection = client::connect(control, sharp_client());
       if (!connection) return;
       (void)once(*connection); // a client at work has its connections open
       while (!begun_ && !stop_) std::this_thread::sleep_for(milliseconds(1));
@@ -143,6 +133,15 @@ result<double> rebuild_ms(cluster& c, partition_id partition) {
 }
 
 } // namespace
+
+client_options sharp_client() {
+  client_options options;
+  options.attempt = milliseconds(20);
+  options.backoff = milliseconds(1);
+  options.backoff_max = milliseconds(2);
+  options.deadline = served_max;
+  return options;
+}
 
 result<promotion_figures> measure_promotion(uint64_t bytes, uint32_t deaths, uint32_t rebuilds,
                                             const std::function<void(const std::string&)>& say) {

@@ -4,7 +4,12 @@
 
 #include "bench.hpp"
 
+#include "app/client.hpp"
+
 namespace harbinger {
+
+/// Looks far more often than a client at work would: it is there to see the moment.
+client_options sharp_client();
 
 /// All in ms after the verdict, ascending.
 struct promotion_figures {
