@@ -79,7 +79,8 @@ result<node_id> leader(cluster& c) {
 
 /// Gaps of the writers while `what` happens to the node, until `over` holds and a second longer.
 template <class What, class Over>
-result<> while_writing(cluster& c, What what, Over over, std::vector<double>& gaps) {
+result<> while_writing(cluster& c, What what, Over over, std::vector<double>& gaps,
+                       std::vector<double>& before) {
   auto node = leader(c);
   if (!node) return tl::unexpected<error>(node.error());
   auto map = c.map();
@@ -88,6 +89,9 @@ result<> while_writing(cluster& c, What what, Over over, std::vector<double>& ga
   for (auto id : led_by(*map, *node))
     writers.push_back(std::make_unique<write_gap>(c.control_endpoint(), id));
   pause_for(seconds(1));
+  for (auto& w : writers) w->reset();
+  pause_for(seconds(2));
+  for (auto& w : writers) before.push_back(w->longest_ms());
   for (auto& w : writers) w->reset();
   pause_for(milliseconds(100));
   if (auto done = what(*node); !done) return done;
@@ -105,7 +109,8 @@ result<> one_round(cluster& c, hand_over_figures& out) {
     auto said = c.console({"maintenance", "start", node.value, "--in", "1h"});
     return said ? result<>{} : tl::unexpected<error>(said.error());
   };
-  if (auto done = while_writing(c, plan, holds_nothing, out.planned); !done) return done;
+  if (auto done = while_writing(c, plan, holds_nothing, out.planned, out.before); !done)
+    return done;
   if (auto said = c.console({"maintenance", "end", emptied.value}); !said)
     return tl::unexpected<error>(said.error());
   process* killed = nullptr;
@@ -121,7 +126,7 @@ result<> one_round(cluster& c, hand_over_figures& out) {
     return std::none_of(m.partitions.begin(), m.partitions.end(),
                         [&](const partition_row& row) { return row.primary == node; });
   };
-  if (auto done = while_writing(c, kill, served, out.deaths); !done) return done;
+  if (auto done = while_writing(c, kill, served, out.deaths, out.before); !done) return done;
   killed->wait(seconds(5));
   if (auto started = c.start_node(index); !started) return started;
   if (!c.wait_for_map(fully_replicated, seconds(120)))
@@ -149,7 +154,7 @@ result<hand_over_figures> measure_hand_over(uint32_t rounds,
     if (auto done = one_round(c, out); !done) return tl::unexpected<error>(done.error());
     if (say) say("hand-over " + std::to_string(i + 1) + '/' + std::to_string(rounds));
   }
-  for (auto* list : {&out.planned, &out.deaths}) std::sort(list->begin(), list->end());
+  for (auto* list : {&out.planned, &out.deaths, &out.before}) std::sort(list->begin(), list->end());
   return out;
 }
 

@@ -12,6 +12,7 @@ namespace harbinger {
 struct hand_over_figures {
   std::vector<double> planned; ///< maintenance begins: handed over, copied, and the node leaves
   std::vector<double> deaths;  ///< killed instead
+  std::vector<double> before;  ///< in 2 s in which nothing happens
 };
 
 /// Four nodes, a volume of two replicas, a writer without pause on each partition of one node; that
