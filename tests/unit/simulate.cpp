@@ -236,7 +236,7 @@ BOOST_FIXTURE_TEST_CASE(a_primary_is_handed_over_before_its_node_fails, one_part
 BOOST_FIXTURE_TEST_CASE(a_false_alarm_costs_the_hand_over_and_nobody_moves_back, one_partition) {
   alarm(9000, first);
   alarm(12'000, first, 0);
-  auto a = play({});
+  auto a = play({{50'000, 600, first}}); // long after that, and nothing is there any more
   BOOST_TEST(a.all().seconds == 0.03, about);
   BOOST_TEST(a.handed_over().count == 1u);
   BOOST_TEST(a.handed_over_in_time == 0u);
@@ -263,6 +263,40 @@ BOOST_FIXTURE_TEST_CASE(writes_wait_until_the_verdict_the_return_or_their_primar
   auto both = play({{1000, 3600, second}, {1000.25, 3600, first}});
   BOOST_TEST(both.waited().seconds == 0.25, about);
   BOOST_TEST(both.waited().count == 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(writes_wait_from_when_there_is_somebody_to_take_them, one_partition) {
+  o.site.replicas = 3;
+  look();
+  auto last = first == 2 ? node_number{1} : node_number{2}; // the other one leads, by its name
+  auto a = play({{1000, 3600, first}, {1000.95, 3600, last}});
+  BOOST_TEST(a.all().seconds == 1.012, about);
+  BOOST_TEST(a.waited().seconds == 1000.95 + 0.912 - 1001.012, about);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_copy_that_got_into_a_zone_joins_nothing, one_partition) {
+  o.rules.zones.share_max = o.rules.zones.capacity_share_max = 1;
+  o.rules.prefetch.rate_bytes_per_s = 1 << 20;
+  alarm(9000, first); // enters at 9001, and is copied at once
+  alarm(9001.2, 3 - first - second, 0.85);
+  auto a = play({});
+  BOOST_TEST(a.protective.done == 1u);
+  BOOST_TEST(a.joined_to_leave == 0u);
+  BOOST_TEST(a.left == 0u);
+  BOOST_TEST(a.budgets.unsafe_targets == 0u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_copy_from_a_member_that_left_is_given_up, one_partition) {
+  o.site.nodes = 12;
+  o.rules.prefetch.none_alive_target = 1e-6; // two copies
+  o.rules.prefetch.rate_bytes_per_s = 1 << 20;
+  look();
+  alarm(9000, first);
+  alarm(9000, second);
+  alarm(9003, o.site.nodes - 1, 0.6); // the plan is looked at again, and begins the second
+  auto a = play({});
+  BOOST_TEST(a.protective.aborted == 1u);
+  BOOST_TEST(a.left == 2u);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_member_leaves_only_where_enough_others_are, one_partition) {
