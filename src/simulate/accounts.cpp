@@ -16,11 +16,28 @@ void add(outage_sum& to, const outage_sum& more) {
 
 } // namespace
 
-void accounts::outage(failure_cause cause, outage_kind kind, double from_s, double to_s,
+void accounts::outage(const failure& by, outage_kind kind, double from_s, double to_s,
                       double requests) {
   double seconds = std::max(0.0, to_s - from_s);
-  add(outages_[static_cast<size_t>(cause)][static_cast<size_t>(kind)],
+  add(outages_[static_cast<size_t>(by.cause)][static_cast<size_t>(kind)],
       {1, seconds, requests, seconds});
+  events_[by.event].seconds += seconds;
+}
+
+void accounts::hand_over(double seconds, double requests) {
+  add(handed_over_, {1, seconds, requests, seconds});
+}
+
+void accounts::writes_waited(double partition_seconds) {
+  auto seconds = std::max(0.0, partition_seconds);
+  add(waited_, {1, seconds, 0, seconds});
+}
+
+void accounts::failed(const failure& f, double in_zone_s) {
+  auto& e = events_[f.event];
+  if (e.nodes++ == 0) e.cause = f.cause, e.first_s = f.at_s;
+  e.in_zones += in_zone_s >= 0;
+  e.lead_s = std::max(e.lead_s, in_zone_s);
 }
 
 outage_sum accounts::of(failure_cause cause) const {
@@ -36,7 +53,7 @@ outage_sum accounts::of(outage_kind kind) const {
 }
 
 outage_sum accounts::all() const {
-  outage_sum sum;
+  auto sum = handed_over_;
   for (const auto& by_kind : outages_)
     for (const auto& one : by_kind) add(sum, one);
   return sum;

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <vector>
 
 #include "simulate/failure_process.hpp"
@@ -51,13 +52,31 @@ struct copy_sum {
 
 class accounts {
 public:
-  void outage(failure_cause cause, outage_kind kind, double from_s, double to_s, double requests);
+  void outage(const failure& by, outage_kind kind, double from_s, double to_s, double requests);
+  /// A primary handed over; nobody is to blame for it.
+  void hand_over(double seconds, double requests);
+  /// `in_zone_s`: how long its node had been in a zone; negative: it was in none.
+  void failed(const failure& f, double in_zone_s);
   const outage_sum& of(failure_cause cause, outage_kind kind) const {
     return outages_[static_cast<size_t>(cause)][static_cast<size_t>(kind)];
   }
   outage_sum of(failure_cause cause) const;
   outage_sum of(outage_kind kind) const;
-  outage_sum all() const;
+  const outage_sum& handed_over() const { return handed_over_; }
+  outage_sum all() const; ///< outages and hand-overs
+
+  struct event_sum {
+    failure_cause cause = failure_cause::node;
+    double first_s = 0;
+    uint32_t nodes = 0, in_zones = 0; ///< when they failed
+    double lead_s = 0;                ///< the longest that one of them had been in a zone
+    double seconds = 0;               ///< partition-seconds
+  };
+  const std::map<uint32_t, event_sum>& events() const { return events_; }
+
+  /// A primary that served waited so long for a dead member.
+  void writes_waited(double partition_seconds);
+  const outage_sum& waited() const { return waited_; }
 
   /// A partition had its wanted number of living members again after so long.
   void restored(double after_s);
@@ -77,7 +96,10 @@ public:
   double unused_bytes = 0;    ///< those: what they had moved
   double rebuilt_bytes = 0;   ///< from mass storage
   uint64_t lost_tails = 0;    ///< partitions served again without their last writes
-  uint64_t escalated = 0;     ///< copies that joined a sync set because of a zone
+  uint64_t escalated = 0;     ///< copies that joined a sync set because all members were condemned
+  uint64_t joined_to_leave = 0;                       ///< and because one was to leave
+  uint64_t left = 0;                                  ///< members that left an endangered node
+  uint64_t left_in_time = 0, handed_over_in_time = 0; ///< and it failed, as had been expected
   uint64_t zone_changes = 0, brakes = 0, plan_steps = 0;
   double zone_node_s = 0; ///< node-seconds in zones
   /// Largest seen, each against its budget (0: none)
@@ -89,13 +111,17 @@ public:
   struct {
     peak concurrent, concurrent_per_node, copy_rate, total_rate, node_rate, link_rate, copy_space,
         zone_share;
-    uint64_t unsafe_targets = 0; ///< chosen while in a zone, exposed or not up
+    /// Of copies: chosen while in a zone, exposed or not up; of joins and hand-overs: while in a
+    /// zone or not up.
+    uint64_t unsafe_targets = 0;
   } budgets;
   bool budgets_held() const;
   std::vector<sample> samples;
 
 private:
   std::array<std::array<outage_sum, outage_kinds>, causes> outages_{};
+  outage_sum handed_over_, waited_;
+  std::map<uint32_t, event_sum> events_;
   std::vector<float> restored_s_;
   double exposed_s_ = 0;
 };

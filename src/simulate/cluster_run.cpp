@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/ensure.hpp"
+
 /// Events and their order, the beginning, the hourly samples, and the end.
 
 namespace harbinger::simulate {
@@ -79,6 +81,7 @@ void cluster_run::take(const event& e) {
   case kind::zones: return on_zones();
   case kind::copy: return on_copy_done(e.subject);
   case kind::rebuild: return on_rebuild(static_cast<partition_number>(e.subject));
+  case kind::evacuate: return evacuate(static_cast<partition_number>(e.subject));
   case kind::plan:
     if (e.at_s == plan_at_) on_plan();
     if (plan_at_ < 0 && (plan_.missing() > 0 || !ready_bytes_.empty()))
@@ -100,6 +103,7 @@ result<accounts> cluster_run::run(const progress& tell) {
     take(e);
   }
   now_ = end_s_;
+  check();
   finish();
   return std::move(accounts_);
 }
@@ -132,10 +136,42 @@ void cluster_run::on_sample() {
   at(now_ + options_.sample_every_s, kind::sample);
 }
 
+/// What is counted along the way is what a count at the end gives.
+void cluster_run::check() const {
+  std::vector<uint32_t> primaries(nodes_.size());
+  std::vector<uint64_t> used(nodes_.size());
+  size_t ready = 0;
+  double following = 0;
+  for (partition_number p = 0; p < partitions_.size(); ++p) {
+    const auto& part = cluster_.partition(p);
+    uint32_t leaders = 0, members = 0;
+    bool extra = partitions_[p].extra != no_number;
+    for (const auto& h : part.holders.get()) {
+      bool primary = h.kind == holding_kind::primary;
+      leaders += primary;
+      members += is_replica(h.kind);
+      primaries[h.node] += primary;
+      if (h.kind != holding_kind::copying) used[h.node] += part.size_bytes;
+      if (h.kind != holding_kind::ready && !(extra && h.node == partitions_[p].extra)) continue;
+      ENSURE(ready_bytes_.contains({p, h.node}));
+      ++ready;
+      following += static_cast<double>(part.change_bytes_per_s);
+    }
+    ENSURE(leaders == 1 && members <= part.replicas_wanted + uint32_t{extra});
+    ENSURE(extra == escalated_.contains(p));
+  }
+  ENSURE(ready == ready_bytes_.size());
+  ENSURE(std::abs(following - following_) <= 1e-6 * (1 + following));
+  for (node_number n = 0; n < nodes_.size(); ++n)
+    ENSURE(primaries[n] == nodes_[n].primaries && used[n] == nodes_[n].used_bytes);
+}
+
 void cluster_run::finish() {
   for (partition_number p = 0; p < partitions_.size(); ++p) {
     if (partitions_[p].unserved_since >= 0) serve(p, end_s_);
     if (partitions_[p].short_since >= 0) accounts_.exposed(end_s_ - partitions_[p].short_since);
+    if (partitions_[p].waits_since >= 0)
+      accounts_.writes_waited(end_s_ - partitions_[p].waits_since);
   }
   follow(0);
   accounts_.zone_node_s += static_cast<double>(nodes_in_zones_) * (now_ - zones_counted_until_);

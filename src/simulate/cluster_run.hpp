@@ -22,7 +22,18 @@ public:
   result<accounts> run(const progress& tell);
 
 private:
-  enum class kind : uint8_t { failure, back, verdict, scores, zones, copy, rebuild, plan, sample };
+  enum class kind : uint8_t {
+    failure,
+    back,
+    verdict,
+    scores,
+    zones,
+    copy,
+    rebuild,
+    evacuate,
+    plan,
+    sample
+  };
   struct event {
     double at_s = 0;
     kind what = kind::plan;
@@ -41,14 +52,19 @@ private:
     double writes_per_s = 0;
     double rate_out = 0, rate_in = 0; ///< of copies under way
     bool usage_changed = false;
+    bool endangered = false;
+    double in_zone_since = -1;          ///< -1: in none
+    uint32_t handed_over = 0, left = 0; ///< primaries, members; since it is endangered
   };
   struct partition_facts {
-    double unserved_since = -1;                ///< -1: served
-    double served_from = 0;                    ///< a promotion is under way until then
-    double short_since = -1;                   ///< -1: has all its members
-    failure_cause cause = failure_cause::node; ///< of what stopped it, or made it short
-    bool lost = false;                         ///< nobody of its sync set was left meanwhile
-    node_number extra = no_number;             ///< joined because of a zone
+    double unserved_since = -1;    ///< -1: served
+    double served_from = 0;        ///< a promotion is under way until then
+    double short_since = -1;       ///< -1: has all its members
+    double waits_since = -1;       ///< its writes, for a dead member; -1: they do not
+    double handed_over_s = -1e9;   ///< last
+    uint32_t stopped_by = 0;       ///< place in failures_, while it is not served
+    bool lost = false;             ///< nobody of its sync set was left meanwhile
+    node_number extra = no_number; ///< joined because of a zone
   };
   struct running_copy {
     copy_in_flight what;
@@ -78,6 +94,8 @@ private:
   void refill(partition_number p, std::vector<holder>& holders);
   void put(partition_number p, const std::vector<holder>& holders);
   std::vector<holder> holders_of(partition_number p) const;
+  void settle_extra(partition_number p, std::span<const holder> holders);
+  double requests_to(partition_number p, double from_s, double to_s) const;
   void use(node_number n, double bytes, double writes_per_s);
   void set_state(node_number n, node_state state);
   void note_members(partition_number p);
@@ -107,9 +125,25 @@ private:
   bool threatened(partition_number p) const;
   void escalate(partition_number p);
   void deescalate();
+  bool in_zone(node_number n) const { return nodes_[n].in_zone_since >= 0; }
+  /// Members are, too.
+  bool exposed(node_number n) const { return zone_probability_[n] > 0; }
+  void note_members_of_zones();
+
+  // evacuation: cluster_run_evacuation.cpp
+  bool note_endangered(); ///< true: they are others now
+  void evacuate_endangered();
+  bool is_to_move(const holder& h) const;
+  void evacuate(partition_number p);
+  void count_target(node_number n);
+  void join_to_leave(partition_number p);
+  void hand_over(partition_number p);
+  bool leave(partition_number p);
+  void note_waiting(partition_number p);
 
   void on_sample();
   void finish();
+  void check() const;
 
   const simulation_options& options_;
   const std::vector<failure>& failures_;
@@ -148,6 +182,7 @@ private:
   std::map<node_number, node_risk> risks_; ///< of nodes that something was said of
   std::vector<double> zone_probability_;   ///< by node: of the zone it is in, or exposed to; 0
   std::set<partition_number> escalated_;
+  std::vector<node_number> endangered_; ///< sorted
   size_t nodes_in_zones_ = 0;
   double zones_counted_until_ = 0;
   bool was_braked_ = false;

@@ -152,6 +152,7 @@ void cluster_run::on_copy_done(uint64_t number) {
   put(p, holders);
   uint32_t line = 0;
   repair(p, line);
+  evacuate(p);
   if (condemned(p)) escalate(p);
   plan_soon();
 }

@@ -74,7 +74,11 @@ void cluster_run::on_failure(const failure& f) {
   node.up = false;
   node.verdict = false;
   node.last = &f;
+  auto number = static_cast<uint32_t>(&f - failures_.data());
   count_coverage(f);
+  accounts_.failed(f, in_zone(f.node) ? now_ - node.in_zone_since : -1);
+  accounts_.handed_over_in_time += std::exchange(node.handed_over, 0);
+  accounts_.left_in_time += std::exchange(node.left, 0);
   for (auto p : cluster_.held_by(f.node)) {
     auto holders = cluster_.partition(p).holders.get();
     const auto* own = cluster_.partition(p).holders.find(f.node);
@@ -82,20 +86,20 @@ void cluster_run::on_failure(const failure& f) {
     auto& facts = partitions_[p];
     if (own->kind == holding_kind::primary && facts.unserved_since < 0) {
       facts.unserved_since = std::max(now_, facts.served_from);
-      facts.cause = f.cause;
+      facts.stopped_by = number;
       ++unserved_;
     }
     auto living = living_members(holders);
     if (living == 0 && !facts.lost) {
       facts.lost = true;
-      facts.cause = f.cause;
+      facts.stopped_by = number;
     }
     if (facts.short_since < 0 && living < cluster_.partition(p).replicas_wanted) {
       facts.short_since = now_;
       ++short_;
     }
+    note_waiting(p);
   }
-  auto number = static_cast<uint64_t>(&f - failures_.data());
   at(now_ + options_.takes.detect_s, kind::verdict, number);
   at(f.back_s(), kind::back, number);
 }
@@ -109,7 +113,10 @@ void cluster_run::on_verdict(const failure& f) {
   uint32_t line = 0;
   auto held = cluster_.held_by(f.node);
   std::sort(held.begin(), held.end());
-  for (auto p : held) repair(p, line);
+  for (auto p : held) {
+    repair(p, line);
+    evacuate(p);
+  }
   plan_soon();
 }
 
@@ -128,6 +135,7 @@ void cluster_run::on_back(const failure& f) {
     if (own->kind == holding_kind::primary && partitions_[p].unserved_since >= 0)
       serve(p, now_ + options_.takes.promote_s + line++ / options_.takes.promotions_per_s);
     repair(p, line);
+    evacuate(p);
   }
   plan_soon();
 }
@@ -180,16 +188,24 @@ void cluster_run::repair(partition_number p, uint32_t& line) {
   auto wanted = cluster_.partition(p).replicas_wanted;
   auto members = static_cast<size_t>(std::count_if(
       holders.begin(), holders.end(), [](const holder& h) { return is_replica(h.kind); }));
-  if (facts.extra != no_number && members <= wanted) {
-    auto still = std::any_of(holders.begin(), holders.end(),
-                             [&](const holder& h) { return h.node == facts.extra; });
-    still ? copy_used(p, facts.extra) : copy_gone(p, facts.extra);
-    facts.extra = no_number;
-    escalated_.erase(p);
-  }
+  settle_extra(p, holders);
   if (members < wanted) refill(p, holders);
   put(p, holders);
   note_members(p);
+  note_waiting(p);
+}
+
+/// Who joined because of a zone is one of those wanted once others went.
+void cluster_run::settle_extra(partition_number p, std::span<const holder> holders) {
+  auto& facts = partitions_[p];
+  auto members = std::count_if(holders.begin(), holders.end(),
+                               [](const holder& h) { return is_replica(h.kind); });
+  if (facts.extra == no_number || members > cluster_.partition(p).replicas_wanted) return;
+  auto still = std::any_of(holders.begin(), holders.end(),
+                           [&](const holder& h) { return h.node == facts.extra; });
+  still ? copy_used(p, facts.extra) : copy_gone(p, facts.extra);
+  facts.extra = no_number;
+  escalated_.erase(p);
 }
 
 void cluster_run::note_members(partition_number p) {
@@ -206,18 +222,22 @@ void cluster_run::note_members(partition_number p) {
   --short_;
 }
 
-void cluster_run::serve(partition_number p, double from_s) {
-  auto& facts = partitions_[p];
-  if (facts.unserved_since < 0) return;
-  from_s = std::min(from_s, end_s_);
+double cluster_run::requests_to(partition_number p, double from_s, double to_s) const {
   const auto& site = options_.site;
   double share = site.mean_change_bytes_per_s > 0
                      ? static_cast<double>(cluster_.partition(p).change_bytes_per_s)
                            / site.mean_change_bytes_per_s
                      : 1.0;
-  accounts_.outage(
-      facts.cause, facts.lost ? outage_kind::all_lost : outage_kind::failover, facts.unserved_since,
-      from_s, share * site.mean_requests_per_s * requests_between(facts.unserved_since, from_s));
+  return share * site.mean_requests_per_s * requests_between(from_s, to_s);
+}
+
+void cluster_run::serve(partition_number p, double from_s) {
+  auto& facts = partitions_[p];
+  if (facts.unserved_since < 0) return;
+  from_s = std::min(from_s, end_s_);
+  accounts_.outage(failures_[facts.stopped_by],
+                   facts.lost ? outage_kind::all_lost : outage_kind::failover, facts.unserved_since,
+                   from_s, requests_to(p, facts.unserved_since, from_s));
   facts.unserved_since = -1;
   facts.served_from = from_s;
   facts.lost = false;

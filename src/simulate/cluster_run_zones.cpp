@@ -39,7 +39,10 @@ void cluster_run::on_zones() {
   risks.reserve(risks_.size());
   for (const auto& [n, risk] : risks_) risks.push_back(risk);
   auto outcome = tracker_.step(risks, row_by_id_, options_.rules.zones, clock());
-  if (outcome.settled && outcome.changed) adopt_zones();
+  if (outcome.settled && outcome.changed)
+    adopt_zones();
+  else if (outcome.settled && note_endangered()) // a member's risk rose or fell
+    evacuate_endangered();
   accounts_.brakes += outcome.brake_began;
   accounts_.zone_changes += outcome.changes.size();
   // Nobody needs to hear again that nothing is known of a node in no zone.
@@ -73,7 +76,10 @@ void cluster_run::adopt_zones() {
     accounts_.budgets.zone_share.see(static_cast<double>(nodes_in_zones_)
                                      / static_cast<double>(alive));
   plan_.set_zones(map);
+  note_members_of_zones();
+  note_endangered();
   deescalate();
+  evacuate_endangered();
   for (const auto& z : map.zones) {
     if (z.probability < options_.rules.zones.escalate_at) continue;
     for (const auto& id : z.members) {
@@ -84,6 +90,17 @@ void cluster_run::adopt_zones() {
     }
   }
   plan_soon();
+}
+
+void cluster_run::note_members_of_zones() {
+  std::vector<bool> inside(nodes_.size());
+  for (const auto& z : tracker_.map().zones)
+    for (const auto& id : z.members) inside[*cluster_.nodes().find(id)] = true;
+  for (node_number n = 0; n < nodes_.size(); ++n) {
+    auto& since = nodes_[n].in_zone_since;
+    if (!inside[n]) since = -1;
+    if (inside[n] && since < 0) since = now_;
+  }
 }
 
 bool cluster_run::condemned(partition_number p) const {
@@ -127,10 +144,9 @@ void cluster_run::deescalate() {
     auto n = std::exchange(partitions_[p].extra, no_number);
     escalated_.erase(p);
     auto holders = holders_of(p);
-    std::erase_if(holders,
-                  [&](const holder& h) { return h.node == n && h.kind == holding_kind::member; });
-    if (holders.size() == cluster_.partition(p).holders.get().size()) continue;
-    copy_gone(p, n);
+    bool gone = std::erase_if(
+        holders, [&](const holder& h) { return h.node == n && h.kind == holding_kind::member; });
+    gone ? copy_gone(p, n) : copy_used(p, n);
     put(p, holders);
   }
 }

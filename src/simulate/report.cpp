@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <set>
 
 namespace harbinger::simulate {
@@ -64,6 +65,10 @@ void add_outages(lines& out) {
     out.add("outages_" + name, "    partitions, each time", "",
             [=](const accounts& a) { return a.of(kind).count; });
   }
+  out.add("unserved_handed_over_s", "  handed over in time", "s",
+          [](const accounts& a) { return a.handed_over().seconds; });
+  out.add("handed_over", "    partitions, each time", "",
+          [](const accounts& a) { return a.handed_over().count; });
   for (size_t c = 0; c < causes; ++c) {
     auto cause = static_cast<failure_cause>(c);
     std::string name = enum_names(cause)[c];
@@ -78,6 +83,10 @@ void add_outages(lines& out) {
           [](const accounts& a) { return a.all().requests; });
   out.add("lost_tails", "partitions served again without their last writes", "",
           [](const accounts& a) { return a.lost_tails; });
+  out.add("writes_waited_s", "besides, writes waited for a dead secondary: partition-seconds", "s",
+          [](const accounts& a) { return a.waited().seconds; });
+  out.add("writes_waited", "  partitions, each time", "",
+          [](const accounts& a) { return a.waited().count; });
 }
 
 void add_exposure(lines& out) {
@@ -109,7 +118,11 @@ void add_coverage(lines& out) {
           sum(&coverage::covered));
   out.add("replicas_lost", "replicas that were lost", "", sum(&coverage::replicas));
   out.add("replicas_covered", "  with a copy ready", "", sum(&coverage::replicas_covered));
-  out.add("escalated", "copies that joined a sync set because of a zone", "",
+  out.add("handed_over_in_time", "primaries handed over before their node failed", "",
+          [](const accounts& a) { return a.handed_over_in_time; });
+  out.add("left_in_time", "members that left a node before it failed", "",
+          [](const accounts& a) { return a.left_in_time; });
+  out.add("escalated", "copies that joined as all members were in danger", "",
           [](const accounts& a) { return a.escalated; });
 }
 
@@ -131,10 +144,15 @@ void add_cost(lines& out) {
           [](const accounts& a) { return a.rebuilt_bytes; });
   out.add("copies_used", "copies that became members", "",
           [](const accounts& a) { return a.copies_used; });
-  out.add("copies_unused", "copies nobody needed (false alarms)", "",
+  out.add("copies_unused", "copies that went again, or wait at the end", "",
           [](const accounts& a) { return a.copies_unused; });
   out.add("unused_bytes", "  bytes moved for them", "bytes",
           [](const accounts& a) { return a.unused_bytes; });
+  out.add("left", "members that left a node at risk", "", [](const accounts& a) { return a.left; });
+  out.add("left_for_nothing", "  and it did not fail (false alarms)", "",
+          [](const accounts& a) { return a.left - a.left_in_time; });
+  out.add("joined_to_leave", "copies that joined for that", "",
+          [](const accounts& a) { return a.joined_to_leave; });
   out.add("zone_node_s", "node-time in zones", "s",
           [](const accounts& a) { return a.zone_node_s; });
   out.add("zone_changes", "zone changes", "", [](const accounts& a) { return a.zone_changes; });
@@ -234,6 +252,33 @@ std::vector<figure_row> figures(const report& r) {
   return out.take();
 }
 
+std::vector<outage_row> largest_outages(const report& r) {
+  std::map<uint32_t, outage_row> by_event;
+  for (const auto* side : {&r.without, &r.with}) {
+    if (!*side) continue;
+    for (const auto& [number, e] : (*side)->events()) {
+      auto& row = by_event[number];
+      row.event = number;
+      row.cause = e.cause;
+      row.first_s = e.first_s;
+      row.nodes = e.nodes;
+      row.in_zones = e.in_zones;
+      row.lead_s = e.lead_s;
+      (side == &r.with ? row.with : row.without) = e.seconds;
+    }
+  }
+  std::vector<outage_row> rows;
+  for (const auto& [number, row] : by_event)
+    if (row.without.value_or(0) + row.with.value_or(0) > 0) rows.push_back(row);
+  auto size = [](const outage_row& o) {
+    return std::max(o.without.value_or(0), o.with.value_or(0));
+  };
+  std::stable_sort(rows.begin(), rows.end(),
+                   [&](const auto& a, const auto& b) { return size(a) > size(b); });
+  rows.resize(std::min(rows.size(), largest_outages_count));
+  return rows;
+}
+
 namespace {
 
 std::string padded(std::string text, size_t width, bool right) {
@@ -243,6 +288,28 @@ std::string padded(std::string text, size_t width, bool right) {
 
 std::string percent(const std::optional<double>& share) {
   return share ? format("%.1f %%", 100 * *share) : "not defined";
+}
+
+std::string outages_text(const report& r, size_t label, size_t value) {
+  auto rows = largest_outages(r);
+  if (rows.empty()) return "";
+  auto out = "\n" + padded("The largest outages", label, false);
+  if (r.without) out += padded("without", value, true);
+  if (r.with) out += padded("with", value, true);
+  out += "\n";
+  for (const auto& o : rows) {
+    auto text = format("  day %.2f, ", o.first_s / 86'400)
+                + std::string(enum_names(o.cause)[static_cast<size_t>(o.cause)]) + ": "
+                + grouped(o.nodes) + (o.nodes == 1 ? " node" : " nodes");
+    if (r.with)
+      text += ", " + grouped(o.in_zones) + " in a zone"
+              + (o.in_zones > 0 ? format(" for %.1f min", o.lead_s / 60) : "");
+    out += padded(text, label, false);
+    if (o.without) out += padded(to_text(*o.without, "s"), value, true);
+    if (o.with) out += padded(to_text(*o.with, "s"), value, true);
+    out += "\n";
+  }
+  return out;
 }
 
 } // namespace
@@ -279,6 +346,7 @@ std::string report_text(const report& r) {
     if (row.with) out += padded(to_text(*row.with, row.unit), value, true);
     out += "\n";
   }
+  out += outages_text(r, label, value);
   if (r.with && r.without)
     out += "\nunavailability cut by " + percent(r.cut())
            + " (until a member took over: " + percent(r.cut(outage_kind::failover))

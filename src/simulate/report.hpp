@@ -42,6 +42,19 @@ struct figure_row {
 };
 std::vector<figure_row> figures(const report& r);
 
+/// One cause that stopped partitions.
+struct outage_row {
+  uint32_t event = 0;
+  failure_cause cause = failure_cause::node;
+  double first_s = 0;
+  uint32_t nodes = 0, in_zones = 0;    ///< in_zones: with Harbinger, when they failed
+  double lead_s = 0;                   ///< from the first entry to a zone
+  std::optional<double> without, with; ///< partition-seconds
+};
+inline constexpr size_t largest_outages_count = 10;
+/// Those with the most partition-seconds in either run, largest first.
+std::vector<outage_row> largest_outages(const report& r);
+
 std::string report_text(const report& r);
 std::string report_json(const report& r);
 std::string report_html(const report& r);

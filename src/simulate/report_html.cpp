@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <functional>
 
 #include "predict/charts.hpp"
@@ -106,6 +107,26 @@ std::string by_cause(const report& r) {
   return out + "</table></div>\n";
 }
 
+std::string outages(const report& r) {
+  std::string out = "<div class=\"wide\"><table>\n<tr class=\"head\"><th>cause</th>";
+  for (const auto* name : {"day", "nodes", "in a zone", "for, min", "without", "with"})
+    out += "<th class=\"n\">" + std::string(name) + "</th>";
+  out += "</tr>\n";
+  auto cell = [&](const std::string& text) { out += "<td class=\"n\">" + text + "</td>"; };
+  auto seconds = [](const std::optional<double>& x) { return x ? to_text(*x, "s") : "-"; };
+  for (const auto& o : largest_outages(r)) {
+    out += "<tr><td>" + std::string(enum_names(o.cause)[static_cast<size_t>(o.cause)]) + "</td>";
+    cell(to_text(o.first_s / day_s, ""));
+    cell(to_text(o.nodes, ""));
+    cell(r.with ? to_text(o.in_zones, "") : "-");
+    cell(o.in_zones > 0 ? to_text(std::round(o.lead_s / 6) / 10, "") : "-");
+    cell(seconds(o.without));
+    cell(seconds(o.with));
+    out += "</tr>\n";
+  }
+  return out + "</table></div>\n";
+}
+
 } // namespace
 
 std::string report_html(const report& r) {
@@ -118,6 +139,7 @@ std::string report_html(const report& r) {
     body += say("Unavailability is cut by " + to_text(100 * *cut, "%") + " %.");
   for (const auto& note : r.notes) body += say(note);
   body += "<h2>By cause</h2>\n" + by_cause(r);
+  body += "<h2>The largest outages</h2>\n" + outages(r);
   body += "<h2>Over time</h2>\n" + plots(r);
   body += "<h2>Figures</h2>\n" + table(r);
   body += "<h2>How this was made</h2>\n<dl><dt>command</dt><dd><code>" + escape_html(r.command_line)

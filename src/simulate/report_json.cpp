@@ -58,6 +58,16 @@ std::string report_json(const report& r) {
   for (const auto& row : figures(r))
     out["figures"][row.key] = {
         {"unit", row.unit}, {"without", number(row.without)}, {"with", number(row.with)}};
+  out["largest_outages"] = json::array();
+  for (const auto& o : largest_outages(r))
+    out["largest_outages"].push_back({{"event", o.event},
+                                      {"cause", enum_names(o.cause)[static_cast<size_t>(o.cause)]},
+                                      {"at_s", o.first_s},
+                                      {"nodes", o.nodes},
+                                      {"in_zones", o.in_zones},
+                                      {"lead_s", o.lead_s},
+                                      {"without_s", number(o.without)},
+                                      {"with_s", number(o.with)}});
   out["samples"] = {{"without", samples(r.without)}, {"with", samples(r.with)}};
   return out.dump(1) + "\n";
 }

@@ -36,6 +36,10 @@ prediction prediction_for(const simulation_options& o, const std::vector<failure
   for (const auto& row : nodes_of(o.site, o.seed)) nodes.put(row);
   return predict({}, failures, nodes, o.days, o.seed);
 }
+void act_on_alarms(simulation_options& o) {
+  set_zone_thresholds(o.rules.zones, 0.3);
+  o.rules.zones.evacuate_at = o.rules.zones.enter_at;
+}
 accounts play(const simulation_options& o, const std::vector<failure>& f, const prediction& p) {
   auto a = simulate::simulate(o, f, p);
   BOOST_REQUIRE(a);
@@ -48,7 +52,7 @@ BOOST_AUTO_TEST_CASE(budgets_hold_at_every_copy_and_no_target_is_unsafe) {
   for (auto seed : test::seeds(seeds_count)) {
     BOOST_TEST_CONTEXT(test::repeat_with(seed)) {
       auto o = small(seed);
-      set_zone_thresholds(o.rules.zones, 0.3);
+      act_on_alarms(o);
       auto failures = failures_for(o);
       auto a = play(o, failures, prediction_for(o, failures));
       BOOST_TEST(a.budgets_held());
@@ -64,7 +68,7 @@ BOOST_AUTO_TEST_CASE(the_same_seed_gives_the_same_bytes_and_another_gives_others
   auto bytes = [](uint64_t seed) {
     report r;
     r.options = small(seed);
-    set_zone_thresholds(r.options.rules.zones, 0.3);
+    act_on_alarms(r.options);
     auto failures = failures_for(r.options);
     r.with = play(r.options, failures, prediction_for(r.options, failures));
     return report_json(r) + report_html(r);
@@ -82,6 +86,31 @@ BOOST_AUTO_TEST_CASE(the_same_failures_come_with_and_without) {
       auto on = play(o, failures, prediction_for(o, failures));
       for (size_t c = 0; c < causes; ++c)
         BOOST_TEST(off.covered[c].failures == on.covered[c].failures);
+    }
+  }
+}
+
+/// Each run ends with a count of everything that it counted along the way.
+BOOST_AUTO_TEST_CASE(what_moves_off_nodes_in_time_is_missed_by_nobody) {
+  for (auto seed : test::seeds(seeds_count)) {
+    BOOST_TEST_CONTEXT(test::repeat_with(seed)) {
+      auto o = small(seed);
+      o.days = 0.5 + static_cast<double>(seed % 7) / 2;
+      act_on_alarms(o);
+      auto failures = failures_for(o);
+      auto scores = prediction_for(o, failures);
+      auto on = play(o, failures, scores);
+      o.rules.zones.evacuate_at = 1;
+      auto never = play(o, failures, scores);
+      BOOST_TEST(on.left_in_time <= on.left);
+      BOOST_TEST(on.handed_over_in_time <= on.handed_over().count);
+      BOOST_TEST(on.handed_over().seconds
+                 <= 0.03 * static_cast<double>(on.handed_over().count) * 1.001);
+      BOOST_TEST(on.budgets.unsafe_targets == 0u);
+      BOOST_TEST(never.left + never.handed_over().count == 0u);
+      BOOST_TEST(on.of(outage_kind::failover).count <= never.of(outage_kind::failover).count);
+      BOOST_TEST(on.waited().count <= never.waited().count);
+      if (scores.alarms_true > 0) BOOST_TEST(on.left_in_time > 0u);
     }
   }
 }
@@ -109,6 +138,7 @@ BOOST_AUTO_TEST_CASE(a_predictor_stuck_at_one_is_braked_and_nothing_gets_worse) 
       auto off = play(o, failures, {});
       auto on = play(o, failures, stuck_at(1, o.site.nodes));
       BOOST_TEST(on.brakes >= 1u);
+      BOOST_TEST(on.left + on.handed_over().count == 0u);
       BOOST_TEST(on.budgets_held());
       BOOST_TEST(on.all().seconds <= off.all().seconds * 1.01 + 10);
     }

@@ -8,9 +8,11 @@
 
 #include "simulate/recorded_failures.hpp"
 #include "simulate/report.hpp"
+#include "tests/support/simulated_site.hpp"
 
 using namespace harbinger;
 using namespace harbinger::simulate;
+using test::holders, test::primary, test::three_nodes;
 
 namespace {
 
@@ -23,28 +25,6 @@ topology site_nodes(uint32_t nodes) {
   topology t;
   for (const auto& row : nodes_of(o, 1)) t.put(row);
   return t;
-}
-
-simulation_options three_nodes() {
-  simulation_options o;
-  o.site.nodes = 3;
-  o.site.partitions = 2;
-  o.site.nodes_per_rack = o.site.racks_per_feed = 1;
-  o.days = 1;
-  o.rules.zones.domains = {};
-  return o;
-}
-/// Where the only replicas of a laid out partition are.
-std::vector<holder> holders(const simulation_options& o, partition_number p) {
-  fleet cluster;
-  BOOST_REQUIRE(lay_out(cluster, o.site, o.rules.placement.spread, o.seed));
-  auto list = cluster.partition(p).holders.get();
-  return {list.begin(), list.end()};
-}
-node_number primary(const std::vector<holder>& list) {
-  return std::find_if(list.begin(), list.end(),
-                      [](const holder& h) { return h.kind == holding_kind::primary; })
-      ->node;
 }
 
 byte_source text_source(std::string text) {
@@ -176,6 +156,7 @@ BOOST_AUTO_TEST_CASE(a_copy_in_time_that_joined_keeps_a_doomed_pair_served) {
     seen.changes.push_back({9000, h.node, 0.95});
   }
   std::sort(both.begin(), both.end(), [](auto& x, auto& y) { return x.node < y.node; });
+  o.rules.zones.evacuate_at = 1;
   auto without = simulate::simulate(o, both, {});
   auto with = simulate::simulate(o, both, seen);
   BOOST_REQUIRE(without);
@@ -187,6 +168,12 @@ BOOST_AUTO_TEST_CASE(a_copy_in_time_that_joined_keeps_a_doomed_pair_served) {
   r.without = *without;
   r.with = *with;
   BOOST_TEST(*r.cut() == 1 - 1.012 / 7200.1, about);
+  o.rules.zones.evacuate_at = 0.9;
+  auto emptied = simulate::simulate(o, both, seen);
+  BOOST_REQUIRE(emptied);
+  BOOST_TEST(emptied->all().seconds == 0.03, about);
+  BOOST_TEST(emptied->left_in_time == 2u);
+  BOOST_TEST(emptied->escalated == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(rebuild_after_serves_again_and_says_that_something_may_be_lost) {

@@ -134,6 +134,14 @@ result<> make_rules(simulate_options& o, std::vector<std::string>& notes) {
                   rules.zones.enter_at, rules.zones.leave_at);
     notes.emplace_back(text);
   }
+  if (made_up && !changed(o, "zones.evacuate_at")) {
+    rules.zones.evacuate_at = rules.zones.enter_at;
+    char text[160];
+    std::snprintf(text, sizeof text,
+                  "zones.evacuate_at is %g as well: to hand over costs less than a failover",
+                  rules.zones.evacuate_at);
+    notes.emplace_back(text);
+  }
   return {};
 }
 
