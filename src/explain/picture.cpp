@@ -48,8 +48,10 @@ bool mentions_zone(const std::string& text, zone_id zone) {
 bool because_of(const event& e, zone_id zone) {
   auto zones = node_list(field(e, "zones"));
   auto id = node_id{std::to_string(zone.value)};
-  return std::find(zones.begin(), zones.end(), id) != zones.end()
-         || mentions_zone(field(e, "zones"), zone) || mentions_zone(field(e, "reason"), zone);
+  if (std::find(zones.begin(), zones.end(), id) != zones.end()) return true;
+  constexpr std::array texts{"zones", "reason", "cause"};
+  return std::any_of(texts.begin(), texts.end(),
+                     [&](const char* name) { return mentions_zone(field(e, name), zone); });
 }
 
 } // namespace
@@ -94,7 +96,8 @@ bool may_concern(const topic& about, std::string_view line) {
     return subject.starts_with(node->value + '"');
   if (const auto* partition = std::get_if<partition_id>(&about))
     return subject.starts_with(to_string(*partition) + '"');
-  bool may_name_it = begins("prefetch_started\"") || begins("partition_escalated\"");
+  bool may_name_it = begins("prefetch_started\"") || begins("partition_escalated\"")
+                     || begins("partition_promoted\"") || begins("partition_deescalated\"");
   auto number = std::to_string(std::get<zone_id>(about).value);
   return may_name_it ? line.find(number) != std::string_view::npos : begins("prefetch_");
 }
@@ -223,7 +226,11 @@ void picture::take_zone_work(const event& e) {
   if (e.kind == "node_dead" && holds(known->members, node_id{e.subject})
       && work_.deaths.size() < ended_max)
     work_.deaths.push_back(e);
-  if (e.kind == "partition_escalated" && (because_of(e, known->id))) ++work_.escalated;
+  if (e.kind.starts_with("partition_") && because_of(e, known->id)) {
+    work_.escalated += e.kind == "partition_escalated";
+    work_.handed_over += e.kind == "partition_promoted"; // the cause of a failover names no zone
+    work_.left += e.kind == "partition_deescalated";
+  }
   if (!e.kind.starts_with("prefetch_")) return;
   auto copy = e.subject + '@' + field(e, "target");
   if (e.kind == "prefetch_started" && standing && because_of(e, known->id)) {

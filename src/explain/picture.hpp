@@ -104,6 +104,7 @@ public:
   /// What was done because of the asked zone, by then.
   struct zone_work {
     size_t copies_begun = 0, copies_ready = 0, copies_failed = 0, escalated = 0;
+    size_t handed_over = 0, left = 0; ///< primaries, and members, before a node failed
     std::vector<event> deaths; ///< of its members, while it stood and after; the first ended_max
   };
   const zone_work& done_for_zone() const { return work_; }

@@ -261,6 +261,10 @@ private:
     add("Because of it: " + std::to_string(w.copies_begun) + " copies begun, of which "
         + std::to_string(w.copies_ready) + " got ready and " + std::to_string(w.copies_failed)
         + " failed; " + std::to_string(w.escalated) + " partitions escalated.");
+    if (w.handed_over + w.left > 0)
+      add("Its members were emptied: " + std::to_string(w.handed_over)
+          + " primaries were handed over, and " + std::to_string(w.left)
+          + " times a member left a sync set.");
     if (w.deaths.empty()) add("None of its members had died by then.");
     for (const auto& e : w.deaths)
       add("Its member " + e.subject + " died " + before_then(e.time.value) + ": " + e.text + ".");

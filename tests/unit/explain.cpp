@@ -264,6 +264,19 @@ BOOST_FIXTURE_TEST_CASE(a_zone_that_was_not_there_yet_is_said_to_have_come_later
   BOOST_TEST(!has(words(topic{zone_id{44}}, -50), "it was formed"));
 }
 
+BOOST_FIXTURE_TEST_CASE(a_zone_is_told_with_what_left_its_nodes, night) {
+  BOOST_TEST(!has(words(zone_4, -450), "emptied")); // and the failover of n1 is not counted
+  BOOST_TEST(!has(words(zone_4, -50), "emptied"));
+  say(-480, "partition_promoted", "1.4", "n2 is primary of partition 1.4 in epoch 3",
+      {{"cause", "handed over before it fails, n1 in zone 4, P = 0.95"}});
+  say(-470, "partition_deescalated", "1.4", "the sync set of partition 1.4 is back at n2, n3",
+      {{"reason", "n1 leaves before it fails, n1 in zone 4, P = 0.95"}});
+  say(-460, "partition_promoted", "1.5", "n2 is primary of partition 1.5 in epoch 3",
+      {{"cause", "handed over before it fails, n8 in zone 41, P = 0.95"}});
+  auto text = words(zone_4, -450);
+  BOOST_TEST(has(text, "emptied: 1 primaries were handed over, and 1 times a member left"), text);
+}
+
 BOOST_FIXTURE_TEST_CASE(copies_of_another_zone_with_a_longer_number_do_not_count, journal) {
   zone(-60, "zone_formed", "4", "n1");
   say(-50, "prefetch_started", "1.3", "copying",
@@ -330,5 +343,8 @@ BOOST_FIXTURE_TEST_CASE(no_line_that_matters_is_passed_over_and_most_others_are,
   BOOST_TEST(may_concern(zone_4, line("prefetch_ready", "1.3")));
   BOOST_TEST(may_concern(zone_4, line("prefetch_started", "1.3")));
   BOOST_TEST(!may_concern(topic{zone_id{77}}, line("prefetch_started", "1.3")));
-  BOOST_TEST(!may_concern(zone_4, line("partition_promoted", "1.3")));
+  BOOST_TEST(
+      may_concern(zone_4, line("partition_promoted", "1.3"))); // it may have been handed over
+  BOOST_TEST(!may_concern(topic{zone_id{77}}, line("partition_promoted", "1.3")));
+  BOOST_TEST(!may_concern(zone_4, line("partition_available", "1.3")));
 }
