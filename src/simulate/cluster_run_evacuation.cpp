@@ -90,7 +90,7 @@ void cluster_run::hand_over(partition_number p) {
                           [](const holder& h) { return h.kind == holding_kind::primary; });
   if (old == holders.end() || !is_to_move(*old)) return;
   auto rank = [&](const holder& h) {
-    return std::tuple(exposed(h.node), nodes_[h.node].primaries, cluster_.nodes().rank(h.node));
+    return std::tuple(nodes_[h.node].primaries, cluster_.nodes().rank(h.node));
   };
   holder* best = nullptr;
   for (auto& h : holders)

@@ -17,12 +17,12 @@ namespace harbinger::simulate {
 
 /// How long things take that are not decided by a budget. Defaults: measured, README.md "How fast".
 struct timing {
-  double detect_s = 0.912;         ///< a node's death to the verdict
-  double promote_s = 0.1;          ///< verdict to the first served write of the first partition
-  double promotions_per_s = 4500;  ///< partitions of one node, one after the other
-  double hand_over_s = 0.03;       ///< not served while its primary hands over; assumed
-  double copy_fixed_s = 0.05;      ///< a copy takes so long besides its bytes
-  double copy_bytes_per_s = 200e6; ///< of a copy without a limit
+  double detect_s = 0.912;        ///< a node's death to the verdict
+  double promote_s = 0.1;         ///< verdict to the first served write of the first partition
+  double promotions_per_s = 4500; ///< partitions of one node, one after the other
+  double hand_over_s = 0.03;      ///< not served while its primary hands over: tools/bench failover
+  double copy_fixed_s = 0.05;     ///< a copy takes so long besides its bytes
+  double copy_bytes_per_s = 200e6;                            ///< of a copy without a limit
   double rebuild_bytes_per_s = 170e6, rebuild_fixed_s = 0.25; ///< from mass storage
   uint32_t rebuilds_at_once = 16;                             ///< from mass storage, in all
 };
