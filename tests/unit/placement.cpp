@@ -392,6 +392,24 @@ BOOST_FIXTURE_TEST_CASE(whoever_is_past_its_share_comes_last_and_says_so, equal_
   BOOST_TEST(ask() == "n2"); // it is never refused for it
 }
 
+BOOST_FIXTURE_TEST_CASE(where_all_have_their_share_the_nearest_of_the_least_full_is_chosen,
+                        equal_nodes) {
+  rtts[{node_id{"n5"}, node_id{"n1"}}] = rtts[{node_id{"n6"}, node_id{"n1"}}] = 0.01;
+  use("n5", 60 * mib);
+  bring_up();
+  // Only n1 is below its share, and can have none.
+  for (auto name : {"n2", "n3", "n4", "n5", "n6", "n2", "n3", "n4", "n5", "n6", "n6"})
+    places.promise(number(name), 0);
+  BOOST_TEST(places.choose(query()) == number("n5")); // n6 is fuller
+  rtts.clear();
+  rtts[{node_id{"n5"}, node_id{"n1"}}] = 100;
+  rules.placement.near = {"site"};
+  nodes[node_id{"n1"}].attributes["site"] = nodes[node_id{"n4"}].attributes["site"] = "east";
+  use("n4", 200 * mib);
+  bring_up();
+  BOOST_TEST(places.choose(query()) == number("n4"));
+}
+
 BOOST_FIXTURE_TEST_CASE(promises_of_nodes_that_came_into_a_zone_count_again_when_they_leave,
                         equal_nodes) {
   bring_up();

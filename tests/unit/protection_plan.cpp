@@ -979,6 +979,26 @@ BOOST_FIXTURE_TEST_CASE(restores_keep_clear_of_nodes_that_others_are_copied_from
   for (auto name : {"n3", "n4", "n5", "n6", "n7"}) BOOST_TEST(count[name] >= 1u);
 }
 
+BOOST_FIXTURE_TEST_CASE(restores_keep_clear_of_nodes_that_other_restores_come_from,
+                        one_empty_node) {
+  for (uint32_t i = 50; i < 54; ++i) partition(i, {"n8", "n1"}, mib);
+  n1_dies(1);
+  BOOST_TEST(targets(0) == "n8");
+  restore(0, false);
+  step();
+  for (uint32_t i = 50; i < 54; ++i) restore(i);
+  restore(0);
+  step();
+  BOOST_TEST(targets(0) != "n8");
+  BOOST_TEST(plan.begin({}).size() == 5u);
+  for (uint32_t i = 50; i < 54; ++i) restore(i, false);
+  restore(0, false);
+  step();
+  restore(0);
+  step();
+  BOOST_TEST(targets(0) == "n8");
+}
+
 BOOST_FIXTURE_TEST_CASE(restores_share_out_the_bytes_that_a_node_may_take, one_empty_node) {
   rules.prefetch.rate_bytes_per_s = 10 * mib;
   rules.prefetch.node_bytes_per_s = 39 * mib; // three at a time
