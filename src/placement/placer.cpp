@@ -289,19 +289,23 @@ void placer::insert(node_number n) {
   if (nodes.open.size() <= s.near_class) nodes.open.resize(s.near_class + 1);
   s.closed = over_fair_share(n);
   s.open = !s.closed;
-  s.fullness = s.closed ? fullness_with_one_more(n) : 0.0;
-  (s.closed ? nodes.closed : nodes.open[s.near_class]).insert(place_of(n));
+  if (s.open) {
+    nodes.open[s.near_class].insert(place_of(n));
+  } else {
+    s.fullness = fullness_with_one_more(n);
+    nodes.closed.emplace(s.fullness, place_of(n));
+  }
 }
 
 placer::place_in_order placer::place_of(node_number n) const {
   const auto& s = nodes_[n];
-  return {s.fullness, s.own_score, s.rank, n};
+  return {s.own_score, s.rank, n};
 }
 
 void placer::erase(node_number n) {
   auto& s = nodes_[n];
   if (s.open) lanes_[s.round].open[s.near_class].erase(place_of(n));
-  if (s.closed) lanes_[s.round].closed.erase(place_of(n));
+  if (s.closed) lanes_[s.round].closed.erase({s.fullness, place_of(n)});
   s.open = s.closed = false;
 }
 
@@ -309,8 +313,8 @@ void placer::reopen() const {
   double now = level();
   for (auto& nodes : lanes_)
     for (auto next = nodes.closed.begin(); next != nodes.closed.end();) {
-      if (next->fullness - 2 * rounding > now) break;
-      auto n = next->node;
+      if (next->first - 2 * rounding > now) break;
+      auto n = next->second.node;
       if (over_fair_share(n)) {
         ++next;
         continue;
@@ -319,7 +323,6 @@ void placer::reopen() const {
       auto& s = nodes_[n];
       s.closed = false;
       s.open = true;
-      s.fullness = 0.0;
       if (nodes.open.size() <= s.near_class) nodes.open.resize(s.near_class + 1);
       nodes.open[s.near_class].insert(place_of(n));
     }
@@ -370,10 +373,10 @@ void placer::look_at_open(const question& q, const lane& nodes, found& best) con
 
 void placer::look_at_closed(const question& q, const lane& nodes, found& best) const {
   double more = more_at_most(q, near_.empty() ? 0.5 : 1.0);
-  for (const auto& place : nodes.closed) {
+  for (const auto& [fullness, place] : nodes.closed) {
     if (best.node != no_number
-        && (place.fullness > best.over_share
-            || (place.fullness == best.over_share && place.own_score + more < best.score)))
+        && (fullness > best.over_share
+            || (fullness == best.over_share && place.own_score + more < best.score)))
       break;
     look(q, place.node, best);
   }

@@ -150,12 +150,10 @@ private:
     bool open = false, closed = false;
   };
   struct place_in_order {
-    double fullness; ///< 0 in open
     double own_score;
     uint32_t rank;
     node_number node;
     friend bool operator<(const place_in_order& a, const place_in_order& b) {
-      if (a.fullness != b.fullness) return a.fullness < b.fullness;
       if (a.own_score != b.own_score) return a.own_score > b.own_score;
       // Ranks of different times may be equal.
       return a.rank != b.rank ? a.rank < b.rank : a.node < b.node;
@@ -164,7 +162,8 @@ private:
   /// Nodes that are as free as each other, in order.
   struct lane {
     std::vector<std::set<place_in_order>> open; ///< by near class
-    std::set<place_in_order> closed;            ///< past their fair share
+    /// Past their fair share, by fullness.
+    std::set<std::pair<double, place_in_order>> closed;
   };
   /// What all nodes are asked about one query.
   struct question {

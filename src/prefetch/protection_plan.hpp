@@ -164,15 +164,15 @@ private:
     bool needed = false; ///< at risk, or short of replicas
     bool idle = false;   ///< in idle_
     bool bad = false;    ///< has a copy to be removed at once
+    bool queued = false; ///< at each target
     uint8_t targets = 0;
     copy_need need;
     time_point needed_last{};
     time_point due = rolling; ///< begin of the first planned event; rolling: the horizon counts
     double bytes = 0.0;
     node_number source = no_number;
+    node_number queued_at = no_number; ///< of restores: the source that the placer was told
     uint64_t promised_bytes = 0;       ///< to each target
-    node_number queued_at = no_number; ///< of restores: the source, as the placer knows it
-    bool queued = false;               ///< at each target
     std::array<node_number, targets_max> target{};
   };
   struct place_in_order {
