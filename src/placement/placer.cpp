@@ -49,8 +49,7 @@ void placer::refresh(const zone_picture& zones, const placer_rules& rules) {
   copies_ = safe_nodes_ = 0;
   hash_names();
   near_classes_.clear();
-  open_.clear();
-  closed_.clear();
+  lanes_.clear();
   double capacity = 0.0;
   for (node_number n = 0; n < all.size(); ++n) {
     writes_max_ = std::max(writes_max_, cluster_->load(n).writes_per_s);
@@ -160,6 +159,42 @@ uint64_t placer::copies_on(node_number n) const {
   return cluster_->load(n).copies + (n < nodes_.size() ? nodes_[n].promised_copies : 0);
 }
 
+// --- places
+
+void placer::set_under_way(std::vector<node_number> ends) {
+  std::erase_if(ends, [&](node_number n) { return n >= nodes_.size(); });
+  auto before = std::exchange(under_way_, std::move(ends));
+  for (auto n : before) --nodes_[n].under_way;
+  for (auto n : under_way_) ++nodes_[n].under_way;
+  for (auto n : before) settle(n);
+  for (auto n : under_way_) settle(n);
+}
+
+void placer::queue(node_number n) {
+  if (n >= nodes_.size()) return;
+  ++nodes_[n].queued;
+  settle(n);
+}
+
+void placer::unqueue(node_number n) {
+  if (n >= nodes_.size() || nodes_[n].queued == 0) return;
+  --nodes_[n].queued;
+  settle(n);
+}
+
+uint32_t placer::round_of(node_number n) const {
+  const auto& s = nodes_[n];
+  return std::min((s.under_way + s.queued) / std::max(1u, rules_.places), rounds_max);
+}
+
+/// To the lane where it belongs now.
+void placer::settle(node_number n) {
+  const auto& s = nodes_[n];
+  if ((!s.open && !s.closed) || s.round == round_of(n)) return;
+  erase(n);
+  insert(n);
+}
+
 // --- fair share
 
 double placer::least_level(uint64_t copies) const {
@@ -246,85 +281,132 @@ void placer::insert(node_number n) {
   s.near_class = known == near_classes_.end()
                      ? static_cast<uint32_t>(near_classes_max)
                      : static_cast<uint32_t>(known - near_classes_.begin());
-  if (open_.size() <= s.near_class) open_.resize(s.near_class + 1);
   s.own_score = own_terms_of(n, 0).total();
   s.rank = cluster_->nodes().rank(n);
-  if (over_fair_share(n)) {
-    s.opens_at = static_cast<double>(s.counted_copies + 1) / s.weight - 2 * rounding;
-    closed_.emplace(s.opens_at, n);
-    s.closed = true;
+  s.round = round_of(n);
+  if (lanes_.size() <= s.round) lanes_.resize(s.round + 1);
+  auto& nodes = lanes_[s.round];
+  if (nodes.open.size() <= s.near_class) nodes.open.resize(s.near_class + 1);
+  s.closed = over_fair_share(n);
+  s.open = !s.closed;
+  if (s.open) {
+    nodes.open[s.near_class].insert(place_of(n));
   } else {
-    open_[s.near_class].insert({s.own_score, s.rank, n});
-    s.open = true;
+    s.fullness = fullness_with_one_more(n);
+    nodes.closed.emplace(s.fullness, place_of(n));
   }
+}
+
+placer::place_in_order placer::place_of(node_number n) const {
+  const auto& s = nodes_[n];
+  return {s.own_score, s.rank, n};
 }
 
 void placer::erase(node_number n) {
   auto& s = nodes_[n];
-  if (s.open) open_[s.near_class].erase({s.own_score, s.rank, n});
-  if (s.closed) closed_.erase({s.opens_at, n});
+  if (s.open) lanes_[s.round].open[s.near_class].erase(place_of(n));
+  if (s.closed) lanes_[s.round].closed.erase({s.fullness, place_of(n)});
   s.open = s.closed = false;
 }
 
 void placer::reopen() const {
   double now = level();
-  std::vector<std::pair<double, node_number>> still_closed;
-  while (!closed_.empty() && closed_.begin()->first <= now) {
-    auto n = closed_.begin()->second;
-    auto& s = nodes_[n];
-    if (over_fair_share(n)) {
-      still_closed.emplace_back(s.opens_at, n);
-    } else {
+  for (auto& nodes : lanes_)
+    for (auto next = nodes.closed.begin(); next != nodes.closed.end();) {
+      if (next->first - 2 * rounding > now) break;
+      auto n = next->second.node;
+      if (over_fair_share(n)) {
+        ++next;
+        continue;
+      }
+      next = nodes.closed.erase(next);
+      auto& s = nodes_[n];
       s.closed = false;
       s.open = true;
-      open_[s.near_class].insert({s.own_score, s.rank, n});
+      if (nodes.open.size() <= s.near_class) nodes.open.resize(s.near_class + 1);
+      nodes.open[s.near_class].insert(place_of(n));
     }
-    closed_.erase(closed_.begin());
-  }
-  for (const auto& entry : still_closed) closed_.insert(entry);
 }
 
 bool placer::better(const found& a, const found& b, const topology& nodes) {
   if (b.node == no_number) return a.node != no_number;
+  if (a.round != b.round) return a.round < b.round;
   if (a.over_share != b.over_share) return a.over_share < b.over_share;
   if (a.score != b.score) return a.score > b.score;
   return nodes.rank(a.node) < nodes.rank(b.node);
 }
 
+placer::found placer::opinion_of(const question& q, node_number n) const {
+  return {n, q.query->urgent ? round_of(n) : 0, past_share(n), terms_of(q, n).total()};
+}
+
 void placer::look(const question& q, node_number n, found& best) const {
   if (!allowed(q, n)) return;
-  found here{n, terms_of(q, n).total(), past_share(n)};
+  auto here = opinion_of(q, n);
   if (better(here, best, cluster_->nodes())) best = here;
 }
 
-placer::found placer::best_in_order(const question& q) const {
-  found best;
+/// What the terms that depend on the partition add to a node's own score, when nobody measured its
+/// way to the primary.
+double placer::more_at_most(const question& q, double near) const {
   const auto& w = rules_.placement;
-  if (q.primary != no_number)
-    for (const auto& r : cluster_->rtts_to(q.primary))
-      if (r.from < nodes_.size() && nodes_[r.from].open) look(q, r.from, best);
   double size_cost = capacity_max_ > 0.0
                          ? w.weight_free * static_cast<double>(q.query->size_bytes) / capacity_max_
                          : 0.0;
-  for (size_t c = 0; c < open_.size(); ++c) {
-    double near = c < near_classes_.size() && !open_[c].empty()
-                      ? nearness(q.primary, open_[c].begin()->node)
+  return w.weight_near * near + w.weight_rtt * 0.5 - size_cost + rounding;
+}
+
+void placer::look_at_open(const question& q, const lane& nodes, found& best) const {
+  for (size_t c = 0; c < nodes.open.size(); ++c) {
+    const auto& places = nodes.open[c];
+    double near = c < near_classes_.size() && !places.empty()
+                      ? nearness(q.primary, places.begin()->node)
                       : 1.0;
-    double more = w.weight_near * near + w.weight_rtt * 0.5 - size_cost + rounding;
-    for (const auto& place : open_[c]) {
+    double more = more_at_most(q, near);
+    for (const auto& place : places) {
       if (best.node != no_number && best.over_share == 0.0 && place.own_score + more < best.score)
         break;
       look(q, place.node, best);
     }
   }
-  return best;
 }
 
-placer::found placer::best_of_all(const question& q) const {
-  found best;
-  for (node_number n = 0; n < nodes_.size(); ++n)
-    if (nodes_[n].weight > 0.0) look(q, n, best);
-  return best;
+void placer::look_at_closed(const question& q, const lane& nodes, found& best) const {
+  double more = more_at_most(q, near_.empty() ? 0.5 : 1.0);
+  for (const auto& [fullness, place] : nodes.closed) {
+    if (best.node != no_number
+        && (fullness > best.over_share
+            || (fullness == best.over_share && place.own_score + more < best.score)))
+      break;
+    look(q, place.node, best);
+  }
+}
+
+/// Urgent copies look at one lane after the other, until somebody is found; others at all.
+node_number placer::best_by_score(const question& q) const {
+  size_t at_once = q.query->urgent ? 1 : lanes_.size();
+  for (size_t first = 0; first < lanes_.size(); first += at_once) {
+    auto lanes = std::span(lanes_).subspan(first, at_once);
+    auto look_at_measured = [&](found& best, bool open) {
+      if (q.primary == no_number) return;
+      for (const auto& r : cluster_->rtts_to(q.primary)) {
+        if (r.from >= nodes_.size()) continue;
+        const auto& s = nodes_[r.from];
+        bool in_lanes = s.round >= first && s.round < first + at_once;
+        if (in_lanes && (open ? s.open : s.closed)) look(q, r.from, best);
+      }
+    };
+    found best;
+    look_at_measured(best, true);
+    for (const auto& nodes : lanes) look_at_open(q, nodes, best);
+    if (best.node == no_number || best.over_share > 0.0) {
+      // Nobody below its fair share passes.
+      look_at_measured(best, false);
+      for (const auto& nodes : lanes) look_at_closed(q, nodes, best);
+    }
+    if (best.node != no_number) return best.node;
+  }
+  return no_number;
 }
 
 node_number placer::choose(const placer_query& query) const {
@@ -337,10 +419,7 @@ node_number placer::choose(const placer_query& query) const {
       continue;
     }
     reopen();
-    auto best = best_in_order(q);
-    // Nobody below its fair share passes: look at the others as well.
-    if (best.node == no_number || best.over_share > 0.0) best = best_of_all(q);
-    if (best.node != no_number) return best.node;
+    if (auto n = best_by_score(q); n != no_number) return n;
     if (spread_.empty()) break;
   }
   return no_number;

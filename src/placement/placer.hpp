@@ -24,12 +24,14 @@ struct placer_query {
   uint64_t size_bytes = 0;
   std::span<const node_number> chosen;    ///< for other copies of it: as if they had one
   std::span<const node_number> keep_away; ///< targets that failed
+  bool urgent = false;                    ///< who has a free place for it now comes first
 };
 
 struct placer_rules {
   placement_settings placement;
   std::vector<std::string> domains; ///< zones.domains
   double space_max = 1.0;           ///< prefetch.space_max
+  uint32_t places = 4;              ///< copies that go through one node at once; 1 at least
 };
 
 /// Hard filters, in this order, the first that applies is the reason: not up; in a zone; exposed by
@@ -45,6 +47,10 @@ struct placer_rules {
 /// everywhere (sum of floor(level * weight) >= copies), or `imbalance` times the mean if that is
 /// more. A node that would get past it comes after all others, the least past it first. (Consistent
 /// hashing with bounded loads sets such a bound: Mirrokni, Thorup, Zadimoghaddam, SODA 2018.)
+///
+/// Urgent ones look at places first: of the candidates those come first that have the fewest rounds
+/// of `places` copies under way or queued, as source or target, up to rounds_max. Share and score
+/// decide among equals: a node that is empty must not get all that can not wait.
 ///
 /// Score: weighted sum of terms in 0..1, larger is better, ties go to the smaller id:
 /// * free: room left after this copy;
@@ -63,6 +69,8 @@ struct placer_rules {
 /// Ravishankar 1998; weights: Schindelhauer, Schomaker 2005). Their chance is a hash of names.
 class placer {
 public:
+  static constexpr uint32_t rounds_max = 15; ///< nodes with more to do count as equally busy
+
   /// `cluster` outlives it. Knows nobody before the first refresh.
   explicit placer(const fleet& cluster) : cluster_(&cluster) {}
 
@@ -80,7 +88,7 @@ public:
   struct opinion {
     node_number node = no_number;
     bool candidate = false;
-    bool over_share = false; ///< of candidates: comes after all others
+    bool over_share = false; ///< of candidates: comes after all others that are as free
     double score = 0.0;      ///< of candidates
     std::string text;        ///< terms of the score, or why it is rejected
   };
@@ -107,6 +115,12 @@ public:
   /// promise() takes one off.
   void expect(uint64_t copies) { expected_ = copies; }
 
+  /// Sources and targets of all copies under way, each as often as copies go through it.
+  void set_under_way(std::vector<node_number> ends);
+  /// An urgent copy will go through this node, or will not after all.
+  void queue(node_number n);
+  void unqueue(node_number n);
+
   // for those who judge a placement
   /// Promised ones too.
   uint64_t copies_on(node_number n) const;
@@ -125,9 +139,11 @@ private:
   struct node_facts {
     double own_score = 0.0; ///< terms that do not depend on the partition, before its size
     double weight = 0.0;    ///< 0: not a candidate at all
-    double opens_at = 0.0;  ///< of closed ones: the level at which it is looked at again
+    double fullness = 0.0;  ///< in closed: copies by weight, with one more
     uint32_t near_class = 0;
-    uint32_t rank = 0; ///< in open_; nodes that come later move the others' ranks
+    uint32_t rank = 0;  ///< in its lane; nodes that come later move the others' ranks
+    uint32_t round = 0; ///< whose lane it is in
+    uint32_t under_way = 0, queued = 0;
     uint32_t promised_copies = 0;
     uint64_t promised_bytes = 0;
     uint64_t counted_copies = 0; ///< what it adds to copies_
@@ -142,6 +158,12 @@ private:
       // Ranks of different times may be equal.
       return a.rank != b.rank ? a.rank < b.rank : a.node < b.node;
     }
+  };
+  /// Nodes that are as free as each other, in order.
+  struct lane {
+    std::vector<std::set<place_in_order>> open; ///< by near class
+    /// Past their fair share, by fullness.
+    std::set<std::pair<double, place_in_order>> closed;
   };
   /// What all nodes are asked about one query.
   struct question {
@@ -171,8 +193,9 @@ private:
   };
   struct found {
     node_number node = no_number;
-    double score = 0.0;
+    uint32_t round = 0;      ///< 0 unless the copy is urgent
     double over_share = 0.0; ///< how full it would be; 0: not past its fair share
+    double score = 0.0;
   };
 
   question ask(const placer_query& query) const;
@@ -199,13 +222,19 @@ private:
   double least_level(uint64_t copies) const;
   bool over_fair_share(node_number n) const;
   double past_share(node_number n) const;
+  uint32_t round_of(node_number n) const;
+  void settle(node_number n);
 
+  place_in_order place_of(node_number n) const;
   void insert(node_number n);
   void erase(node_number n);
   void reopen() const;
+  found opinion_of(const question& q, node_number n) const;
   void look(const question& q, node_number n, found& best) const;
-  found best_in_order(const question& q) const;
-  found best_of_all(const question& q) const;
+  node_number best_by_score(const question& q) const;
+  void look_at_open(const question& q, const lane& nodes, found& best) const;
+  void look_at_closed(const question& q, const lane& nodes, found& best) const;
+  double more_at_most(const question& q, double near) const;
   node_number best_by_hash(const question& q) const;
   double hash_rank(const question& q, node_number n) const;
   static bool better(const found& a, const found& b, const topology& nodes);
@@ -232,11 +261,11 @@ private:
     uint64_t copies = 0;
     double level = 0.0;
   };
-  mutable std::optional<known_level> level_;                ///< none: to be found anew
-  std::vector<uint64_t> hashes_;                            ///< of the ids
-  std::vector<std::vector<value_number>> near_classes_;     ///< values of each class
-  mutable std::vector<std::set<place_in_order>> open_;      ///< by near class
-  mutable std::set<std::pair<double, node_number>> closed_; ///< by opens_at
+  mutable std::optional<known_level> level_; ///< none: to be found anew
+  std::vector<node_number> under_way_;
+  std::vector<uint64_t> hashes_;                        ///< of the ids
+  std::vector<std::vector<value_number>> near_classes_; ///< values of each class
+  mutable std::vector<lane> lanes_;                     ///< by round
 };
 
 } // namespace harbinger

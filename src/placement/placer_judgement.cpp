@@ -222,6 +222,9 @@ std::vector<placer::opinion> placer::explain(const placer_query& query) const {
     auto t = terms_of(q, n);
     opinion o{n, true, over_fair_share(n), t.total(), words(t)};
     if (o.over_share) o.text += "; has its fair share of copies";
+    if (query.urgent && round_of(n) > 0)
+      o.text += "; no place is free: " + std::to_string(nodes_[n].under_way + nodes_[n].queued)
+                + " copies under way or queued, " + std::to_string(rules_.places) + " at once";
     if (near == verdict::spread) {
       o.text += "; spread waived, nobody else left: " + words(q, n, near);
       spread_out.push_back(std::move(o));
@@ -237,8 +240,7 @@ std::vector<placer::opinion> placer::explain(const placer_query& query) const {
       rejected.push_back({o.node, false, false, 0.0, words(q, o.node, verdict::spread)});
   }
   std::sort(candidates.begin(), candidates.end(), [&](const opinion& a, const opinion& b) {
-    return better({a.node, a.score, past_share(a.node)}, {b.node, b.score, past_share(b.node)},
-                  nodes);
+    return better(opinion_of(q, a.node), opinion_of(q, b.node), nodes);
   });
   if (rules_.placement.strategy != "weighted") put_first(candidates, choose(query));
   std::sort(rejected.begin(), rejected.end(), [&](const opinion& a, const opinion& b) {

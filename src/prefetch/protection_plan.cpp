@@ -10,6 +10,19 @@
 
 namespace harbinger {
 
+namespace {
+
+/// Copies that go through one node at once, inside the budgets.
+uint32_t places_at_a_node(const prefetch_settings& p) {
+  uint64_t places = p.concurrent_per_node_max;
+  if (p.node_bytes_per_s > 0)
+    places = std::min(places, p.rate_bytes_per_s > 0 ? p.node_bytes_per_s / p.rate_bytes_per_s
+                                                     : uint64_t{1});
+  return static_cast<uint32_t>(std::max<uint64_t>(1, places));
+}
+
+} // namespace
+
 void protection_plan::set_rules(plan_rules rules) {
   if (rules == rules_) return;
   rules_ = std::move(rules);
@@ -68,13 +81,18 @@ void protection_plan::set_in_flight(std::vector<copy_in_flight> copies) {
 void protection_plan::bring_placer_up(const std::vector<node_number>& moved,
                                       const fleet::changes& news) {
   if (rules_changed_ || placer_.safe_nodes() == 0 || now_ - refreshed_ >= refresh_every) {
-    placer_.refresh(zones_, {rules_.placement, rules_.domains, rules_.prefetch.space_max});
+    placer_.refresh(zones_, {rules_.placement, rules_.domains, rules_.prefetch.space_max,
+                             places_at_a_node(rules_.prefetch)});
     refreshed_ = now_;
-    return;
+  } else {
+    auto changed = moved;
+    changed.insert(changed.end(), news.nodes.begin(), news.nodes.end());
+    placer_.update(changed, zones_);
   }
-  auto changed = moved;
-  changed.insert(changed.end(), news.nodes.begin(), news.nodes.end());
-  placer_.update(changed, zones_);
+  if (!in_flight_changed_) return;
+  std::vector<node_number> ends;
+  for (const auto& c : in_flight_) ends.insert(ends.end(), {c.source, c.target});
+  placer_.set_under_way(std::move(ends));
 }
 
 std::vector<partition_number> protection_plan::concerned(const std::vector<node_number>& moved,
@@ -179,7 +197,8 @@ uint32_t protection_plan::slot_for(partition_number p) {
 
 void protection_plan::forget(uint32_t slot) {
   auto& e = entries_[slot];
-  release(e, 0);
+  release_all(e);
+  queue_at_source(e, no_number);
   if (e.idle) idle_.erase({e.needed_last, e.partition});
   if (e.bad) bad_.erase(e.partition);
   unplaced_.erase(e.partition);
@@ -234,8 +253,25 @@ void protection_plan::assess(partition_number p, time_point now) {
   e.source = source_of(p);
 }
 
-void protection_plan::release(entry& e, size_t from) {
-  while (e.targets > from) placer_.release(e.target[--e.targets], e.promised_bytes);
+void protection_plan::promise(entry& e, node_number target) {
+  e.target[e.targets++] = target;
+  placer_.promise(target, e.promised_bytes);
+  if (e.queued) placer_.queue(target);
+}
+
+void protection_plan::release_all(entry& e) {
+  while (e.targets > 0) {
+    auto n = e.target[--e.targets];
+    placer_.release(n, e.promised_bytes);
+    if (e.queued) placer_.unqueue(n);
+  }
+}
+
+void protection_plan::queue_at_source(entry& e, node_number source) {
+  if (e.queued_at == source) return;
+  if (e.queued_at != no_number) placer_.unqueue(e.queued_at);
+  if (source != no_number) placer_.queue(source);
+  e.queued_at = source;
 }
 
 void protection_plan::keep_targets(const std::vector<partition_number>& dirty) {
@@ -250,8 +286,10 @@ void protection_plan::keep_targets(const std::vector<partition_number>& dirty) {
     if (slot == none) continue;
     auto& e = entries_[slot];
     if (e.targets > 0) all.push_back({in_order(slot, 0), e.target, e.targets});
-    release(e, 0);
+    release_all(e);
     e.promised_bytes = cluster_->partition(p).size_bytes;
+    e.queued = e.need.restore;
+    queue_at_source(e, e.need.restore && e.need.missing > 0 ? e.source : no_number);
     if (e.need.missing == 0) unplaced_.erase(p);
   }
   // Where there is no room for all of them any more, the first in order stay.
@@ -266,8 +304,7 @@ void protection_plan::keep_targets(entry& e, std::span<const node_number> had) {
     bool failed = away != away_.end() && away->second.contains(n);
     placer_query query{e.partition, e.promised_bytes, {e.target.data(), e.targets}, {}};
     if (failed || !placer_.passes(query, n)) continue;
-    e.target[e.targets++] = n;
-    placer_.promise(n, e.promised_bytes);
+    promise(e, n);
   }
   if (e.targets >= e.need.missing) unplaced_.erase(e.partition);
 }
@@ -306,12 +343,11 @@ void protection_plan::place_one(uint32_t slot) {
     if (room_made_++ < retries_each_step) make_room(e.partition, next.query);
     return;
   }
-  if (rules_.placement.strategy == "weighted" && looks_left_ > 0 && placer_.has_fair_share(n))
-    n = make_way(slot, n, next.query);
-  e.target[e.targets++] = n;
-  placer_.promise(n, e.promised_bytes);
+  bool evens_out = !e.need.restore && rules_.placement.strategy == "weighted";
+  if (evens_out && looks_left_ > 0 && placer_.has_fair_share(n)) n = make_way(slot, n, next.query);
+  promise(e, n);
   planned_to_[n].push_back(e.partition);
-  placed_[n].push_back({slot, e.targets - size_t{1}});
+  if (evens_out) placed_[n].push_back({slot, e.targets - size_t{1}});
   if (e.targets == e.need.missing) unplaced_.erase(e.partition);
 }
 
@@ -378,7 +414,9 @@ protection_plan::next_query protection_plan::query_of(partition_number p) const 
   next.chosen = targets(p);
   if (auto away = away_.find(p); away != away_.end())
     next.keep_away.assign(away->second.begin(), away->second.end());
-  next.query = {p, cluster_->partition(p).size_bytes, next.chosen, next.keep_away};
+  const auto* e = entry_of(p);
+  next.query = {p, cluster_->partition(p).size_bytes, next.chosen, next.keep_away,
+                e && e->need.restore};
   return next;
 }
 

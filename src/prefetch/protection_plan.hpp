@@ -164,13 +164,15 @@ private:
     bool needed = false; ///< at risk, or short of replicas
     bool idle = false;   ///< in idle_
     bool bad = false;    ///< has a copy to be removed at once
+    bool queued = false; ///< at each target
     uint8_t targets = 0;
     copy_need need;
     time_point needed_last{};
     time_point due = rolling; ///< begin of the first planned event; rolling: the horizon counts
     double bytes = 0.0;
     node_number source = no_number;
-    uint64_t promised_bytes = 0; ///< to each target
+    node_number queued_at = no_number; ///< of restores: the source that the placer was told
+    uint64_t promised_bytes = 0;       ///< to each target
     std::array<node_number, targets_max> target{};
   };
   struct place_in_order {
@@ -196,7 +198,9 @@ private:
   void keep_targets(entry& e, std::span<const node_number> had);
   place_in_order in_order(uint32_t slot, uint32_t number) const;
   void add_retries(std::vector<partition_number>& list, bool all);
-  void release(entry& e, size_t from);
+  void promise(entry& e, node_number target);
+  void release_all(entry& e);
+  void queue_at_source(entry& e, node_number source);
   void place_missing(const std::vector<partition_number>& dirty);
   void place_one(uint32_t slot);
   /// A copy that was placed in this step.

@@ -23,7 +23,7 @@ public:
     places_.refresh(picture_, rules_);
   }
 
-  size_t chosen = 0, refused = 0;
+  size_t chosen = 0, refused = 0, busy = 0;
 
   void run(size_t steps) {
     for (size_t i = 0; i < steps; ++i) {
@@ -51,9 +51,10 @@ private:
     p.quota = 0.3 + 0.7 * random_.uniform();
     p.imbalance = 1.0 + (random_.one_in(3) ? 2.0 * random_.uniform() : 0.02);
     rules_.space_max = 0.05 + random_.uniform();
+    rules_.places = static_cast<uint32_t>(random_.below(5));
   }
   void change() {
-    switch (random_.below(9)) {
+    switch (random_.below(12)) {
     case 0: return promise();
     case 1: return release();
     case 2: return change_node(random_.some_node(world_));
@@ -62,6 +63,9 @@ private:
     case 5: return change_rtt();
     case 6: return set_risks();
     case 7: places_.expect(random_.below(20)); return;
+    case 8: return fly();
+    case 9: return queue();
+    case 10: return unqueue();
     default:
       if (random_.one_in(3)) set_rules();
       places_.refresh(picture_, rules_);
@@ -87,6 +91,27 @@ private:
     std::swap(promised_[random_.below(promised_.size())], promised_.back());
     places_.release(promised_.back().first, promised_.back().second);
     promised_.pop_back();
+  }
+  node_number some_number() {
+    return static_cast<node_number>(random_.below(cluster_.nodes().size()));
+  }
+  void fly() {
+    under_way_.resize(random_.below(40));
+    for (auto& n : under_way_) n = some_number();
+    places_.set_under_way(under_way_);
+  }
+  void queue() {
+    for (auto i = random_.below(30); i < 30; ++i) {
+      queued_.push_back(some_number());
+      places_.queue(queued_.back());
+    }
+  }
+  void unqueue() {
+    for (auto i = random_.below(30); i < 30 && !queued_.empty(); ++i) {
+      std::swap(queued_[random_.below(queued_.size())], queued_.back());
+      places_.unqueue(queued_.back());
+      queued_.pop_back();
+    }
   }
   void change_node(node_id id) {
     if (random_.one_in(6)) id = node_id{"n0" + std::to_string(random_.below(50))}; // a new one
@@ -126,7 +151,8 @@ private:
       if (random_.one_in(12)) others.push_back(n);
       if (random_.one_in(12)) away.push_back(n);
     }
-    placer_query query{*cluster_.find(id), random_.below(60 * mib), others, away};
+    placer_query query{*cluster_.find(id), random_.below(60 * mib), others, away,
+                       random_.one_in(2)};
     auto chosen_node = places_.choose(query);
     auto all = places_.explain(query);
     auto first = !all.empty() && all.front().candidate ? all.front().node : no_number;
@@ -145,7 +171,19 @@ private:
                                                               << ": " << name(o.node) << ": "
                                                               << o.text << "; plainly: " << wrong);
     }
+    if (query.urgent && first != no_number && rules_.placement.strategy == "weighted")
+      for (const auto& o : all)
+        BOOST_REQUIRE_MESSAGE(!o.candidate || rounds(first) <= rounds(o.node),
+                              test::repeat_with(seed_) << ": " << name(o.node) << " is freer");
+    if (query.urgent && first != no_number) busy += rounds(first) > 0;
     ++(chosen_node == no_number ? refused : chosen);
+  }
+  /// How often everything that a node does at once has to be done before it is free.
+  size_t rounds(node_number n) const {
+    auto all = std::count(under_way_.begin(), under_way_.end(), n)
+               + std::count(queued_.begin(), queued_.end(), n);
+    return std::min<size_t>(static_cast<size_t>(all) / std::max(1u, rules_.places),
+                            placer::rounds_max);
   }
   std::string name(node_number n) const {
     return n == no_number ? "nobody" : cluster_.nodes()[n].id.value;
@@ -217,18 +255,21 @@ private:
   placer_rules rules_;
   zone_picture picture_;
   std::vector<std::pair<node_number, uint64_t>> promised_;
+  std::vector<node_number> under_way_, queued_;
 };
 
 } // namespace
 
 BOOST_AUTO_TEST_CASE(what_is_chosen_is_what_is_explained_and_passes_a_plain_reading_of_the_rules) {
-  size_t chosen = 0, refused = 0;
+  size_t chosen = 0, refused = 0, busy = 0;
   for (auto seed : test::seeds(400)) {
     story s{seed};
     s.run(60);
     chosen += s.chosen;
     refused += s.refused;
+    busy += s.busy;
   }
   BOOST_TEST(chosen > 2000u); // the generator reaches both ends
   BOOST_TEST(refused > 2000u);
+  BOOST_TEST(busy > 500u);
 }

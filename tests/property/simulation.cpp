@@ -129,6 +129,32 @@ BOOST_AUTO_TEST_CASE(a_predictor_stuck_at_zero_changes_nothing) {
   }
 }
 
+/// A hundred partitions a node, so that a dead one leaves many restores, and single failures: how
+/// long all of a rack or feed is away outweighs everything else.
+BOOST_AUTO_TEST_CASE(beside_a_predictor_stuck_at_one_restores_are_not_slower) {
+  for (auto seed : test::seeds(2)) {
+    BOOST_TEST_CONTEXT(test::repeat_with(seed)) {
+      simulation_options o;
+      o.site.nodes = 200;
+      o.site.partitions = 20'000;
+      o.days = 1.5;
+      o.seed = seed;
+      o.rules.prefetch.concurrent_max = 20;
+      topology nodes;
+      for (const auto& row : nodes_of(o.site, o.seed)) nodes.put(row);
+      failure_options failing;
+      failing.mtbf_days = 60;
+      failing.correlated = 0;
+      auto failures = failures_of(failing, nodes, o.days, o.seed);
+      auto off = play(o, failures, {}).restores();
+      auto on = play(o, failures, stuck_at(1, o.site.nodes)).restores();
+      BOOST_TEST(on.count > 0u);
+      BOOST_TEST(on.mean_s <= off.mean_s * 1.05);
+      BOOST_TEST(on.p99_s <= off.p99_s * 1.05);
+    }
+  }
+}
+
 /// One in a hundred of room: another node becomes primary, and it leads others.
 BOOST_AUTO_TEST_CASE(a_predictor_stuck_at_one_is_braked_and_nothing_gets_worse) {
   for (auto seed : test::seeds(seeds_count)) {

@@ -17,6 +17,7 @@ struct six_nodes : test::named_cluster {
   placer_rules rules;
   uint64_t size = 10 * mib;
   std::vector<node_number> chosen, keep_away;
+  bool urgent = false;
 
   six_nodes() {
     for (int i = 1; i <= 6; ++i) node("n" + std::to_string(i), "r" + std::to_string((i + 1) / 2));
@@ -33,7 +34,7 @@ struct six_nodes : test::named_cluster {
     usages[node_id{name}] = {used_bytes, writes_per_s};
   }
   placer_query query(uint32_t index = 0) const {
-    return {*cluster.find(make_partition_id(1, index)), size, chosen, keep_away};
+    return {*cluster.find(make_partition_id(1, index)), size, chosen, keep_away, urgent};
   }
   std::string ask() {
     bring_up();
@@ -391,6 +392,24 @@ BOOST_FIXTURE_TEST_CASE(whoever_is_past_its_share_comes_last_and_says_so, equal_
   BOOST_TEST(ask() == "n2"); // it is never refused for it
 }
 
+BOOST_FIXTURE_TEST_CASE(where_all_have_their_share_the_nearest_of_the_least_full_is_chosen,
+                        equal_nodes) {
+  rtts[{node_id{"n5"}, node_id{"n1"}}] = rtts[{node_id{"n6"}, node_id{"n1"}}] = 0.01;
+  use("n5", 60 * mib);
+  bring_up();
+  // Only n1 is below its share, and can have none.
+  for (auto name : {"n2", "n3", "n4", "n5", "n6", "n2", "n3", "n4", "n5", "n6", "n6"})
+    places.promise(number(name), 0);
+  BOOST_TEST(places.choose(query()) == number("n5")); // n6 is fuller
+  rtts.clear();
+  rtts[{node_id{"n5"}, node_id{"n1"}}] = 100;
+  rules.placement.near = {"site"};
+  nodes[node_id{"n1"}].attributes["site"] = nodes[node_id{"n4"}].attributes["site"] = "east";
+  use("n4", 200 * mib);
+  bring_up();
+  BOOST_TEST(places.choose(query()) == number("n4"));
+}
+
 BOOST_FIXTURE_TEST_CASE(promises_of_nodes_that_came_into_a_zone_count_again_when_they_leave,
                         equal_nodes) {
   bring_up();
@@ -409,6 +428,72 @@ BOOST_FIXTURE_TEST_CASE(promises_of_nodes_that_came_into_a_zone_count_again_when
   places.release(number("n2"), mib);
   places.release(number("n2"), mib); // once too often
   BOOST_TEST(places.balance().copies == 0u);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(places_at_once)
+
+namespace {
+
+/// n2 ... n6 may have a copy, n2 is the best by name.
+struct two_places : fair_share::equal_nodes {
+  two_places() {
+    urgent = true;
+    rules.places = 2;
+    rules.domains = {};
+  }
+};
+
+} // namespace
+
+BOOST_FIXTURE_TEST_CASE(an_urgent_copy_goes_where_a_place_is_free_now, two_places) {
+  bring_up();
+  places.set_under_way({number("n2"), number("n2"), number("n3")});
+  BOOST_TEST(places.choose(query()) == number("n3"));
+  places.queue(number("n3"));
+  BOOST_TEST(places.choose(query()) == number("n4"));
+  places.unqueue(number("n3"));
+  places.unqueue(number("n3")); // once too often
+  BOOST_TEST(places.choose(query()) == number("n3"));
+  places.set_under_way({});
+  BOOST_TEST(places.choose(query()) == number("n2"));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_copy_that_can_wait_does_not_mind_who_is_busy, two_places) {
+  urgent = false;
+  bring_up();
+  places.set_under_way({number("n2"), number("n2"), number("n2")});
+  BOOST_TEST(places.choose(query()) == number("n2"));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_free_place_counts_more_than_the_fair_share, two_places) {
+  rules.placement.imbalance = 1.0;
+  bring_up();
+  for (auto name : {"n2", "n3", "n4", "n5"}) places.promise(number(name), mib);
+  BOOST_TEST(places.choose(query()) == number("n6"));
+  places.set_under_way({number("n6"), number("n6")});
+  BOOST_TEST(places.choose(query()) == number("n2"));
+  BOOST_TEST(candidates() == "n2 n3 n4 n5 n6");
+}
+
+BOOST_FIXTURE_TEST_CASE(where_all_are_busy_the_one_that_is_free_first_is_chosen, two_places) {
+  bring_up();
+  for (auto name : {"n2", "n2", "n2", "n2", "n3", "n3", "n4", "n4", "n4", "n5", "n5", "n6", "n6"})
+    places.queue(number(name));
+  BOOST_TEST(places.choose(query()) == number("n3"));
+  keep_away = {number("n3"), number("n4"), number("n5"), number("n6")};
+  BOOST_TEST(places.choose(query()) == number("n2")); // it is never refused for it
+}
+
+BOOST_FIXTURE_TEST_CASE(explain_says_that_no_place_is_free, two_places) {
+  bring_up();
+  places.set_under_way({number("n2"), number("n2")});
+  places.queue(number("n2"));
+  auto last = places.explain(query()).at(4);
+  BOOST_TEST((last.node == number("n2")));
+  BOOST_TEST(last.text.find("no place is free: 3 copies under way or queued, 2 at once")
+             != std::string::npos);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
