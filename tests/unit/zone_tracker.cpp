@@ -392,7 +392,7 @@ BOOST_AUTO_TEST_CASE(a_merged_zone_has_the_id_of_its_largest_part_and_says_what_
 }
 
 BOOST_AUTO_TEST_CASE(a_planned_node_is_a_zone_at_once_and_exposes_nobody) {
-  cluster c(6);
+  cluster c(6, 3);
   c.rounds(2);
   c.tracker.plan({{node_id{"n3"}, 1800, "maintenance in 30 min"}});
   auto out = c.tracker.refresh(c.nodes, c.rules, c.now);
