@@ -218,6 +218,15 @@ show_reply end_maintenance(zone_manager_self self, const context_ptr& ctx, const
   return said(*entry, text);
 }
 
+/// Partitions whose sync set it is in: none when it is emptied.
+size_t memberships(const catalog_view& catalog, const node_id& node) {
+  const auto& held = catalog.partitions_of(node);
+  return static_cast<size_t>(std::count_if(held.begin(), held.end(), [&](partition_id id) {
+    const auto& members = catalog.partition(id)->sync_set;
+    return std::binary_search(members.begin(), members.end(), node);
+  }));
+}
+
 show_reply list_maintenance(zone_manager_self self, const context_ptr& ctx) {
   const auto& s = self->state;
   auto now = ctx->wall_clock();
@@ -229,10 +238,11 @@ show_reply list_maintenance(zone_manager_self self, const context_ptr& ctx) {
       if (std::binary_search(z.members.begin(), z.members.end(), id)) zone = z.id.value;
     rows.push_back({id.value, entry.begin > now ? "planned" : "under way", seconds_to(entry.begin),
                     entry.end.value == 0 ? nlohmann::json() : nlohmann::json(seconds_to(entry.end)),
-                    zone, entry.reason});
+                    zone, s.catalog.primaries_of(id), memberships(s.catalog, id), entry.reason});
   }
-  return show_table({"node", "state", "begins_in_s", "ends_in_s", "zone", "reason"},
-                    std::move(rows));
+  return show_table(
+      {"node", "state", "begins_in_s", "ends_in_s", "zone", "leads", "member_of", "reason"},
+      std::move(rows));
 }
 
 show_reply answer_maintenance(zone_manager_self self, const context_ptr& ctx,

@@ -191,7 +191,7 @@ void describe(V& v, configure_replica& m) {
 /// replica_report, sent only once no read lease granted to the old primary can still run.
 ///
 /// With `hand_over` the primary gives its place up in order: asked first and alone, it takes
-/// nothing new, finishes what is under way (for replication.append_timeout_ms at most) and is
+/// nothing new, finishes what is under way (for replica.append_timeout_ms at most) and is
 /// sealed then. Said to another member it means that the primary is sealed, so that no lease needs
 /// to be waited for.
 struct seal_replica {

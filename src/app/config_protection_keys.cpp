@@ -24,14 +24,15 @@ void zone_keys(std::vector<config_key>& k) {
                      0.01, 1, FIELD(zones.escalate_at)));
   k.push_back(integer({"zones.escalated_max", central, live, "partitions",
                        "most partitions with such a copy at once; past it the riskiest, and one "
-                       "alert; 0: none"},
+                       "alert; at most half of it for those in which a member shall leave its node "
+                       "(evacuate_at); 0: none, then no node is emptied either"},
                       0, 16384, FIELD(zones.escalated_max)));
   k.push_back(number({"zones.evacuate_at", central, live, "probability",
                       "when a node in a zone is this likely to fail, its primaries are handed over "
-                      "to members outside of the zones, and it leaves sync sets that have members "
-                      "enough without it: its failure stops nothing then; a hand-over stops one "
-                      "partition for some ms; planned maintenance does so in any case, the brake "
-                      "suspends it; 1: never for a prediction"},
+                      "to members outside of the zones, and it leaves sync sets as copies take its "
+                      "place: its failure stops nothing then; a hand-over stops a partition for "
+                      "some ms; planned maintenance needs no such probability, the brake suspends "
+                      "what is predicted; 1: never for a prediction"},
                      0.01, 1, FIELD(zones.evacuate_at)));
   k.push_back(integer({"zones.enter_rounds", central, live, "scorings",
                        "consecutive scorings at enter_at or above before it enters"},

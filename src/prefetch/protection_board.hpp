@@ -187,7 +187,7 @@ private:
   void mark_ready(const catalog_view& catalog, time_point now, board_actions& out);
   void ask_for_change(const partition_row& old, partition_row changed, deciding d, time_point now,
                       board_actions& out);
-  void on_removed(partition_id partition, const partition_row& row, const deciding& d,
+  void on_removed(partition_id partition, const partition_row& row, const deciding& d, bool served,
                   board_actions& out);
   void on_marked(partition_id partition, const deciding& d, time_point now, board_actions& out);
 

@@ -244,7 +244,9 @@ board_actions protection_board::swapped(partition_id partition, const result<par
     auto source = first_source(lives_.at({row->id, d.copy.node}));
     out.events.push_back(board_events::started(d.wanted, d.copy, source));
   } else if (d.kind == step_kind::removing) {
-    on_removed(partition, *row, d, out);
+    auto primary = catalog.node(row->primary);
+    bool served = primary && primary->state != node_state::dead;
+    on_removed(partition, *row, d, served, out);
   } else if (d.kind == step_kind::marking) {
     on_marked(partition, d, now, out);
   }
@@ -252,14 +254,13 @@ board_actions protection_board::swapped(partition_id partition, const result<par
 }
 
 void protection_board::on_removed(partition_id partition, const partition_row& row,
-                                  const deciding& d, board_actions& out) {
+                                  const deciding& d, bool served, board_actions& out) {
   copy_key key{partition, d.copy.node};
   if (lives_.erase(key) > 0) out.cancel.push_back(key);
   // What is no copy may have a tail, and while nobody serves the partition its history is not known
-  // to its end: recovery judges what a node holds then (P4).
+  // to its end: recovery judges what a node holds then (P4), and whatever is not known here.
   const auto* s = status(key);
-  bool is_copy = !s || s->report.role == replica_role::copy;
-  if (!d.node_dead && is_copy && !row.primary.value.empty())
+  if (!d.node_dead && served && s && s->report.role == replica_role::copy)
     out.drop.push_back({d.copy.node, drop_replica{term_, partition, row.revision, row.history}});
   out.events.push_back(board_events::evicted(partition, d.copy, d.reason));
 }

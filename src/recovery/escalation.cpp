@@ -79,8 +79,9 @@ threats::threats(zone_map zones, double evacuate_at) : known_(true), zones_(std:
   for (auto& z : zones_.zones) {
     for (size_t i = 0; i < z.members.size(); ++i)
       nodes_[z.members[i]].push_back(
-          {z.id, z.probability, true, endangered(z, i, zones_.braked, evacuate_at)});
-    for (auto& id : z.exposed) nodes_[id].push_back({z.id, z.probability, false, false});
+          {z.id, z.probability, true, endangered(z, i, zones_.braked, evacuate_at), z.within_s > 0,
+           std::max(i < z.risks.size() ? z.risks[i] : z.probability, z.common_cause)});
+    for (auto& id : z.exposed) nodes_[id].push_back({z.id, z.probability});
   }
 }
 
@@ -122,7 +123,7 @@ const threats::threat* threats::endangers(const node_id& node) const {
   if (found == nodes_.end()) return nullptr;
   const threat* likeliest = nullptr;
   for (auto& t : found->second)
-    if (t.endangered && (!likeliest || t.probability > likeliest->probability)) likeliest = &t;
+    if (t.endangered && (!likeliest || t.risk > likeliest->risk)) likeliest = &t;
   return likeliest;
 }
 
@@ -172,13 +173,15 @@ escalation_budget admit(const surroundings& around, const threats& danger,
     waiting.emplace_back(!whole, -none_alive({members.begin(), members.end()}, danger.zones()), id);
   }
   std::sort(waiting.begin(), waiting.end());
-  auto room = rules.partitions_max > out.standing ? rules.partitions_max - out.standing : 0;
-  for (size_t i = 0; i < waiting.size(); ++i) {
-    auto& [alone_endangered, gone, id] = waiting[i];
-    if (i < room)
+  auto taken = out.standing;
+  for (auto& [alone_endangered, gone, id] : waiting) {
+    auto room = alone_endangered ? (rules.partitions_max + 1) / 2 : rules.partitions_max;
+    if (taken < room) {
       out.admitted.insert(id);
-    else
+      ++taken;
+    } else {
       out.left_out += !alone_endangered; // the others take turns
+    }
   }
   return out;
 }
@@ -191,7 +194,7 @@ escalation_step escalate(const partition_row& row, const surroundings& around,
   if (why)
     why = "every member is threatened, " + *why;
   else if (auto leaver = escalated(row) ? std::nullopt : endangered_member(row, around, danger))
-    why = "a member shall leave before it fails, " + *leaver;
+    why = "a member shall leave " + *leaver;
   auto who = why ? candidate(row, around, danger, rules.at) : std::nullopt;
   if (!who) return out;
   out.row.joiners = {*who};

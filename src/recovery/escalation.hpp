@@ -27,8 +27,9 @@ inline constexpr uint32_t calm_ms = 10'000;
 inline constexpr uint32_t escalation_rest_ms = 60'000;
 
 struct escalation_rules {
-  double at = 0.9;                 ///< probability of a zone; 1: practically never
-  uint32_t partitions_max = 1024;  ///< with a member too many at once; 0: none
+  double at = 0.9; ///< probability of a zone; 1: practically never
+  /// With a member too many at once; 0: none. Those that only have an endangered member get half.
+  uint32_t partitions_max = 1024;
   std::vector<std::string> spread; ///< attributes that members should not share
   double evacuate_at = 1.0;        ///< probability of a node; 1: never for a prediction
 };
@@ -44,6 +45,8 @@ public:
     double probability = 0.0; ///< of the zone
     bool member = false;      ///< else exposed
     bool endangered = false;  ///< to be emptied (zones/endangered.hpp)
+    bool planned = false;     ///< because it will be taken down
+    double risk = 0.0; ///< of a member: its own, or the zone's common cause if that is larger
   };
   bool known() const { return known_; }
   const zone_map& zones() const { return zones_; }
@@ -53,7 +56,8 @@ public:
   bool exposed(const node_id& node) const;
   /// The likeliest zone that the node is in or exposed to; null: none.
   const threat* worst(const node_id& node) const;
-  /// The likeliest zone because of which the node is to be emptied; null: it is not.
+  /// Of the zones because of which the node is to be emptied, the one with the highest risk for it;
+  /// null: it is not to be.
   const threat* endangers(const node_id& node) const;
 
 private:

@@ -86,7 +86,7 @@ void recovery_desk::note_escalation(const partition_row& row, work& w, actions& 
                             + " beyond the " + std::to_string(row.replicas_wanted)
                             + " wanted: " + fields["sync_set"],
                         std::move(fields)});
-  else if (was && !escalated(row))
+  else if (was && row.sync_set.size() < before->size())
     out.push_back(raise{severity::info, "partition_deescalated", subject,
                         "the sync set of partition " + subject + " is back at " + fields["sync_set"]
                             + (reason.empty() ? "" : ": " + reason),

@@ -1,17 +1,31 @@
 #include "recovery/evacuation.hpp"
 
 #include <algorithm>
+#include <cstdio>
 
 #include "recovery/redundancy.hpp"
 
 namespace harbinger::recovery {
+
+namespace {
+
+/// "before it fails, n1 in zone 4, risk 0.91"
+std::string before_what(const node_id& node, const threats::threat& t) {
+  auto zone = node.value + " in zone " + std::to_string(t.zone.value);
+  if (t.planned) return "before it is taken down, " + zone;
+  char risk[32];
+  std::snprintf(risk, sizeof risk, ", risk %.2f", t.risk);
+  return "before it fails, " + zone + risk;
+}
+
+} // namespace
 
 std::optional<std::string> endangered_member(const partition_row& row, const surroundings& around,
                                              const threats& danger) {
   std::optional<std::string> words;
   for (auto& id : around.live_members(row))
     if (auto threat = danger.endangers(id); threat && (!words || id == row.primary))
-      words = in_words(id, *threat);
+      words = before_what(id, *threat);
   return words;
 }
 
@@ -21,7 +35,7 @@ std::optional<std::string> hand_over_due(const partition_row& row, const surroun
   if (!threat || !row.joiners.empty() || !available(row, around)) return std::nullopt;
   for (auto& id : row.sync_set)
     if (id != row.primary && !danger.in_zone(id) && serves(row, id, around))
-      return "handed over before it fails, " + in_words(row.primary, *threat);
+      return "handed over " + before_what(row.primary, *threat);
   return std::nullopt;
 }
 
@@ -38,13 +52,13 @@ escalation_step evacuate(const partition_row& row, const surroundings& around,
       return other != id && serves(row, other, around);
     });
     if (static_cast<size_t>(staying) < row.replicas_wanted) continue;
-    if (worst && threat->probability <= worst->probability) continue;
+    if (worst && threat->risk <= worst->risk) continue;
     worst = threat;
     leaver = &id;
   }
   if (!leaver) return out;
   std::erase(out.row.sync_set, *leaver);
-  out.reason = leaver->value + " leaves before it fails, " + in_words(*leaver, *worst);
+  out.reason = leaver->value + " leaves " + before_what(*leaver, *worst);
   return out;
 }
 

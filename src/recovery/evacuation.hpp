@@ -13,10 +13,16 @@
 
 namespace harbinger::recovery {
 
-/// After a hand-over was tried, a partition's primary is not asked again for so long.
+/// A partition is not handed over again for so long; nor is any of a node that did not answer.
 inline constexpr uint32_t hand_over_rest_ms = 60'000;
+/// After a node refused to, that partition is tried again.
+inline constexpr uint32_t hand_over_retry_ms = 5000;
+/// Under way at once, beside the changes of primary that must be: a node that hangs holds them up,
+/// and nobody else.
+inline constexpr size_t hand_overs_max = 32;
 
-/// A living member of the sync set is endangered: which, in words, the primary first.
+/// A living member of the sync set is endangered: "before it fails, n1 in zone 4, risk 0.91", of
+/// the primary first.
 std::optional<std::string> endangered_member(const partition_row& row, const surroundings& around,
                                              const threats& danger);
 
@@ -26,7 +32,7 @@ std::optional<std::string> hand_over_due(const partition_row& row, const surroun
                                          const threats& danger);
 
 /// An endangered member that is not the primary leaves, when replicas_wanted others serve: the
-/// likeliest zone first, then the smaller id. Its replica is dropped as any that no row mentions.
+/// highest risk first, then the smaller id. Its replica is dropped as any that no row mentions.
 escalation_step evacuate(const partition_row& row, const surroundings& around,
                          const threats& danger);
 

@@ -76,7 +76,11 @@ epoch next_epoch(const partition_row& row, const surroundings& around) {
 }
 
 failover::failover(epoch target, std::string cause, time_point now, std::optional<node_id> giver)
-    : target_(target), cause_(std::move(cause)), started_(now), giver_(std::move(giver)) {}
+    : target_(target),
+      cause_(std::move(cause)),
+      started_(now),
+      asked_since_(now),
+      giver_(std::move(giver)) {}
 
 bool failover::giver_reigns(const partition_row& row, const surroundings& around) const {
   return giver_ && row.primary == *giver_ && around.alive(*giver_)
@@ -85,6 +89,11 @@ bool failover::giver_reigns(const partition_row& row, const surroundings& around
 
 bool failover::hand_over_failed(const partition_row& row, const surroundings& around) const {
   return giver_reigns(row, around) && failures_.contains(*giver_);
+}
+
+std::string failover::why_failed(const node_id& node) const {
+  auto it = failures_.find(node);
+  return it == failures_.end() ? std::string{} : it->second.why;
 }
 
 bool failover::in_order(const node_id& node, const partition_row& row,
@@ -116,6 +125,7 @@ std::vector<node_id> failover::to_seal(const partition_row& row, const surroundi
     if (failed != failures_.end() && failed->second.life == life
         && around.now < failed->second.again)
       continue;
+    if (failed == failures_.end()) asked_since_ = around.now;
     asked_[id] = life;
     due.push_back(id);
   }
@@ -155,7 +165,7 @@ failover::verdict failover::judge(const partition_row& row, const surroundings& 
   }
   if (answers == members.size()) return verdict::decide;
   if (answers == 0) return failed == members.size() ? verdict::nobody : verdict::wait;
-  bool patient = around.now - started_ < patience;
+  bool patient = around.now - asked_since_ < patience;
   // Nobody waits for a partition that was never opened: a member that is only slow, because
   // thousands are made at once, is not to be left behind.
   if (unopened(row))

@@ -67,7 +67,18 @@ public:
   time_point started() const { return started_; }
   size_t answered() const { return answers_.size(); }
   bool hands_over() const { return giver_.has_value(); }
+  std::optional<node_id> giver() const { return giver_; }
   bool hand_over_failed(const partition_row& row, const surroundings& around) const;
+  /// The giver is gone, or in another life: from now on a failover like any other, for this cause.
+  bool overtaken(const partition_row& row, const surroundings& around) const {
+    return hands_over() && !giver_reigns(row, around);
+  }
+  void go_on_as_failover(std::string cause) {
+    giver_.reset();
+    cause_ = std::move(cause);
+  }
+  /// What the node said last instead of an answer; empty: nothing.
+  std::string why_failed(const node_id& node) const;
   /// What seal_replica::hand_over says to this member.
   bool in_order(const node_id& node, const partition_row& row, const surroundings& around) const;
 
@@ -120,6 +131,7 @@ private:
   epoch target_;
   std::string cause_;
   time_point started_;
+  time_point asked_since_; ///< when a member was asked for the first time last
   std::optional<node_id> giver_;
   std::map<node_id, incarnation> asked_;
   std::map<node_id, answer> answers_;

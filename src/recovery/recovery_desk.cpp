@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "recovery/evacuation.hpp"
+
 namespace harbinger::recovery {
 
 recovery_desk::recovery_desk(const recovery_settings& settings, uint32_t command_timeout_ms)
@@ -188,6 +190,9 @@ actions recovery_desk::step(const command_ended& ended, time_point now) {
     bool member = row && std::binary_search(row->sync_set.begin(), row->sync_set.end(), op.node);
     rebuild_answered(op, ended, now);
     if (!w.change || !member) break;
+    if (!ended.reply && ended.reply.error().code == errc::timeout && w.change->hands_over()
+        && row->primary == op.node)
+      silent_givers_[op.node] = now + milliseconds(hand_over_rest_ms);
     if (report)
       w.change->on_answer(op.node, op.life, *report);
     else

@@ -177,6 +177,7 @@ private:
     std::optional<time_point> calm_since;        ///< escalated, and no zone threatens it any more
     time_point escalate_not_before{};            ///< a joiner failed
     time_point hand_over_not_before{};           ///< it was tried
+    std::string hand_over_refusal;               ///< the newest that was told; empty since it went
     std::string escalation_reason;               ///< of the last step, for the event
     std::optional<std::vector<node_id>> members; ///< of the sync set, when it was last looked at
   };
@@ -219,6 +220,11 @@ private:
   std::tuple<size_t, double, partition_id> urgency(const partition_row& row) const;
   void wait_in_line(const partition_row& row);
   void leave_line(partition_id id);
+  void begin_hand_overs(time_point now, actions& out);
+  bool must_change(const partition_row& row, const work& w, time_point now) const;
+  std::optional<std::string> hand_over_cause(const partition_row& row, const work& w,
+                                             time_point now) const;
+  void give_up_hand_over(const partition_row& row, work& w, time_point now, actions& out);
   void sweep(time_point now);
   bool settle(const partition_row& row, work& w, time_point now, actions& out);
   bool begin_change(const partition_row& row, work& w, epoch target, time_point now);
@@ -256,9 +262,12 @@ private:
   bool said_limit_ = false;               ///< an alert stands: the budget of escalations is used up
   std::map<node_id, uint64_t> conflicts_; ///< last told size of each node's conflict journal
   std::map<partition_id, work> work_;
-  std::set<partition_id> dirty_;    ///< something happened: looked at in this step
-  std::set<partition_id> later_;    ///< not at rest: looked at again with the next look
-  std::set<partition_id> changing_; ///< change their primary, and are not stuck
+  std::set<partition_id> dirty_;                ///< something happened: looked at in this step
+  std::set<partition_id> later_;                ///< not at rest: looked at again with the next look
+  std::set<partition_id> changing_;             ///< change their primary, and are not stuck
+  std::set<partition_id> handing_over_;         ///< in order; they take no place among those
+  std::set<partition_id> hand_overs_waiting_;   ///< are due, and find no place
+  std::map<node_id, time_point> silent_givers_; ///< did not answer: nothing of them until then
   /// Must change their primary once there is room, most urgent first; and where each stands.
   std::set<std::tuple<size_t, double, partition_id>> line_;
   std::map<partition_id, std::tuple<size_t, double, partition_id>> in_line_;

@@ -42,8 +42,21 @@ std::optional<std::string> recovery_desk::cause_for(const partition_row& row, co
   if (w.refused == row.epoch && !unopened(row))
     return row.primary.value + " can not go on in epoch " + std::to_string(row.epoch.value);
   if (w.change && w.change->hands_over()) return w.change->cause(); // what was begun is finished
-  bool held = now < w.hand_over_not_before || unopened(row) || (drill_ && drill_->owns(row.id));
-  return held ? std::nullopt : hand_over_due(row, around(now), danger_);
+  bool room = handing_over_.size() < hand_overs_max;
+  return room ? hand_over_cause(row, w, now) : std::nullopt;
+}
+
+bool recovery_desk::must_change(const partition_row& row, const work& w, time_point now) const {
+  return needs_failover(row, around(now)) || (w.refused == row.epoch && !unopened(row));
+}
+
+std::optional<std::string> recovery_desk::hand_over_cause(const partition_row& row, const work& w,
+                                                          time_point now) const {
+  if (now < w.hand_over_not_before || unopened(row) || (drill_ && drill_->owns(row.id)))
+    return std::nullopt;
+  auto silent = silent_givers_.find(row.primary);
+  if (silent != silent_givers_.end() && now < silent->second) return std::nullopt;
+  return hand_over_due(row, around(now), danger_);
 }
 
 /// Every partition is compared once in sweep_ms; a look takes the share that its time allows.
@@ -61,10 +74,10 @@ void recovery_desk::sweep(time_point now) {
 }
 
 void recovery_desk::note_change(partition_id id, const work& w) {
-  if (w.change && !w.stuck)
-    changing_.insert(id);
-  else
-    changing_.erase(id);
+  changing_.erase(id);
+  handing_over_.erase(id);
+  if (!w.change || w.stuck) return;
+  (w.change->hands_over() ? handing_over_ : changing_).insert(id);
 }
 
 /// The fewest living members first, then the most writes.
@@ -108,7 +121,7 @@ void recovery_desk::work_off(time_point now, actions& out) {
     auto row = view_.partition(id);
     if (!row) continue;
     auto& w = work_[id];
-    if (!w.change && !w.swapping && cause_for(*row, w, now)) {
+    if (!w.change && !w.swapping && must_change(*row, w, now)) {
       wait_in_line(*row);
       continue;
     }
@@ -118,6 +131,15 @@ void recovery_desk::work_off(time_point now, actions& out) {
   begin_next(now, out);
   for (auto id : others) settle_at(id, *view_.partition(id), work_[id], now, out);
   begin_next(now, out); // some of the others may have made room
+  begin_hand_overs(now, out);
+}
+
+void recovery_desk::begin_hand_overs(time_point now, actions& out) {
+  while (handing_over_.size() < hand_overs_max && !hand_overs_waiting_.empty()) {
+    auto id = *hand_overs_waiting_.begin();
+    hand_overs_waiting_.erase(hand_overs_waiting_.begin());
+    if (auto row = view_.partition(id)) settle_at(id, *row, work_[id], now, out);
+  }
 }
 
 /// One without a living member takes no place: there is nothing to wait for but its members.
@@ -149,6 +171,8 @@ bool recovery_desk::settle(const partition_row& row, work& w, time_point now, ac
     rest = change_primary(row, w, now, out);
   } else {
     w.change.reset();
+    if (handing_over_.size() >= hand_overs_max && hand_over_cause(row, w, now))
+      hand_overs_waiting_.insert(row.id);
     rest = repair_row(row, w, now, out) && rest;
     rest = (w.swapping || configure_members(row, w, now, out)) && rest;
   }
@@ -166,13 +190,32 @@ bool recovery_desk::settle(const partition_row& row, work& w, time_point now, ac
 bool recovery_desk::begin_change(const partition_row& row, work& w, epoch target, time_point now) {
   auto cause = cause_for(row, w, now);
   if (!cause) return false;
-  if (needs_failover(row, around(now)) || w.refused == row.epoch) {
+  if (must_change(row, w, now)) {
     w.change.emplace(target, std::move(*cause), now);
   } else {
     w.change.emplace(target, std::move(*cause), now, row.primary);
     w.hand_over_not_before = now + milliseconds(hand_over_rest_ms);
   }
   return true;
+}
+
+/// The primary lives, and goes on: unless it did what it was asked for after all, and only its
+/// answer came too late. Then it is found sealed, and replaced as any other.
+void recovery_desk::give_up_hand_over(const partition_row& row, work& w, time_point now,
+                                      actions& out) {
+  auto silent = silent_givers_.find(row.primary);
+  bool no_answer = silent != silent_givers_.end() && now < silent->second;
+  w.hand_over_not_before = now + milliseconds(no_answer ? hand_over_rest_ms : hand_over_retry_ms);
+  auto why = w.change->why_failed(row.primary);
+  w.change.reset();
+  if (w.hand_over_refusal == why) return;
+  w.hand_over_refusal = why;
+  out.push_back(raise{severity::warning,
+                      "hand_over_failed",
+                      to_string(row.id),
+                      row.primary.value + " does not hand over partition " + to_string(row.id)
+                          + ", it stays primary for now: " + why,
+                      {{"node", row.primary.value}, {"reason", why}}});
 }
 
 bool recovery_desk::change_primary(const partition_row& row, work& w, time_point now,
@@ -187,13 +230,14 @@ bool recovery_desk::change_primary(const partition_row& row, work& w, time_point
   if (w.change && (w.change->target() < target || w.change->target() <= row.epoch))
     w.change.reset();
   if (!w.change && !begin_change(row, w, target, now)) return true;
+  if (w.change->overtaken(row, here)) w.change->go_on_as_failover(*cause_for(row, w, now));
   if (room())
     for (auto& node : w.change->to_seal(row, here))
       command_node(
           operation::kind::seal, row.id, node,
           seal_replica{{}, row.id, w.change->target(), w.change->in_order(node, row, here)}, out);
-  if (w.change->hand_over_failed(row, here)) { // the primary lives and goes on
-    w.change.reset();
+  if (w.change->hand_over_failed(row, here)) {
+    give_up_hand_over(row, w, now, out);
     return true;
   }
   auto verdict = w.change->judge(row, here, milliseconds(command_timeout_ms_));
@@ -248,6 +292,9 @@ void recovery_desk::announce_promotion(const partition_row& row, work& w, time_p
   outages_.decided(row.id, now);
   auto fields = std::move(promoted.reasons);
   fields["cause"] = w.change->cause();
+  if (w.change->hands_over() && promoted.winner == w.change->giver())
+    fields["cause"] = "it could not hand over: no other member answered with as much";
+  w.hand_over_refusal.clear();
   fields["winner"] = promoted.winner.value;
   fields["version"] = to_string(promoted.winner_version);
   fields["epoch"] = std::to_string(row.epoch.value);

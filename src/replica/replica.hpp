@@ -76,9 +76,9 @@ public:
   void written(uint64_t write, const result<store_written>& answer, time_point now, actions& out);
 
   // --- centre ---
-  /// seal_replica with hand_over: a primary refuses new batches (not_primary), answers reads while
-  /// it finishes, and is sealed when every member has all it had proposed.
   void configure(token from, const configure_replica& command, time_point now, actions& out);
+  /// With hand_over a primary refuses new batches (not_primary), answers reads while it finishes,
+  /// and is sealed when every member has all it had proposed.
   void seal(token from, const seal_replica& command, time_point now, actions& out);
 
   void tick(time_point now, actions& out);

@@ -78,6 +78,13 @@ BOOST_AUTO_TEST_CASE(a_node_that_will_be_taken_down_is_emptied_whatever_the_rule
   live.require_progress(traffic, 100);
   live.require(live.cluster->console({"maintenance", "start", live.name, "--in", "30m"}));
   live.require_emptied();
+  auto listed = live.cluster->console({"maintenance", "list"});
+  live.require(listed);
+  auto document = nlohmann::json::parse(*listed);
+  BOOST_TEST(document.at("columns").at(5) == "leads");
+  BOOST_TEST(document.at("rows").at(0).at(5) == 0);
+  BOOST_TEST(document.at("columns").at(6) == "member_of");
+  BOOST_TEST(document.at("rows").at(0).at(6) == 0);
   live.require_progress(traffic, 100);
   live.require_nothing_lost(traffic);
 }

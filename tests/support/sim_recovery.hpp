@@ -174,9 +174,9 @@ private:
   void act(recovery::want_copy& a) { want_copy(a.what); }
   void act(recovery::raise& a) {
     all_.world.note("centre: " + a.kind + " " + a.text);
-    bool before_it_fails = a.text.find("before it fails") != std::string::npos;
-    all_.book.note_evacuation(before_it_fails && a.kind == "partition_promoted",
-                              before_it_fails && a.kind == "partition_deescalated");
+    bool before = a.text.find("before it ") != std::string::npos;
+    all_.book.note_evacuation(before && a.kind == "partition_promoted",
+                              before && a.kind == "partition_deescalated");
   }
   void act(recovery::rebuild_ended&) {}
   void act(recovery::drill_ended&) {}

@@ -120,6 +120,8 @@ BOOST_FIXTURE_TEST_CASE(a_copy_that_was_given_up_is_dropped_and_made_on_another_
   auto progress = prefetch_progress{
       .partition = row(0).id, .copy = bad.copy, .gave_up = true, .detail = "no progress"};
   prefetchers.erase({row(0).id, bad.node});
+  tell_replica(row(0).id, bad.node.value, replica_role::copy, bad.copy, replica_state::failed,
+               false);
   settle(board->progress(progress, catalog, now));
   BOOST_TEST(count("prefetch_failed") == 1u);
   step(), step();
@@ -151,9 +153,13 @@ BOOST_FIXTURE_TEST_CASE(what_is_not_a_copy_is_not_dropped_with_its_row, board_wo
   auto unserved = row(1);
   unserved.primary = {};
   put(unserved);
+  auto copy = unserved.copies.at(0);
+  tell_replica(unserved.id, copy.node.value, replica_role::copy, copy.copy, replica_state::copying,
+               false);
   give_up(1);
+  give_up(2); // nothing was heard of that one
   step(), step();
-  BOOST_TEST(count("prefetch_evicted") == 2u);
+  BOOST_TEST(count("prefetch_evicted") == 3u);
   BOOST_TEST(drops.empty());
 }
 
