@@ -396,7 +396,9 @@ node_number protection_plan::make_way(uint32_t slot, node_number chosen,
       if (looks_left_ > 0 && moving.insert(c.slot).second) reach(c, n, query_but(c, others));
   }
   for (auto n = best;;) {
-    auto [c, from] = reached.at(n);
+    const auto arrived = reached.at(n);
+    const auto& c = arrived.moved;
+    auto from = arrived.from;
     if (from == no_number) return n;
     auto& e = entries_[c.slot];
     placer_.move(from, n, e.promised_bytes);
@@ -428,7 +430,8 @@ std::vector<node_number> protection_plan::targets(partition_number p) const {
 
 size_t protection_plan::memory_bytes() const {
   size_t planned = 0;
-  for (const auto& list : planned_to_) planned += sizeof(list) + list.capacity() * 4;
+  for (const auto& list : planned_to_)
+    planned += sizeof(std::vector<partition_number>) + list.capacity() * sizeof(partition_number);
   constexpr size_t tree_node = 48;
   return slot_of_.capacity() * sizeof(uint32_t) + entries_.capacity() * sizeof(entry)
          + order_.capacity() * (sizeof(place_in_order) + sizeof(uint32_t)) + planned

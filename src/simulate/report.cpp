@@ -281,7 +281,7 @@ std::vector<outage_row> largest_outages(const report& r) {
 
 namespace {
 
-std::string padded(std::string text, size_t width, bool right) {
+std::string padded(const std::string& text, size_t width, bool right) {
   std::string pad(width > text.size() ? width - text.size() : 0, ' ');
   return right ? pad + text : text + pad;
 }
