@@ -32,6 +32,14 @@ struct evacuating_world : escalating_world {
     zones.zones.push_back(z);
     tell_zones();
   }
+  /// The desk hears of it, and nothing of what it wants is carried out yet.
+  void endanger(const node_id& node) {
+    ++zones.generation;
+    zones.zones.resize(1);
+    zones.zones[0].members = {node};
+    zones.zones[0].risks = {0.7};
+    take(desk->step(zones, now));
+  }
   bool member(const std::string& name, uint32_t index = 0) {
     return std::binary_search(row(index).sync_set.begin(), row(index).sync_set.end(),
                               node_id{name});
@@ -68,14 +76,7 @@ BOOST_FIXTURE_TEST_CASE(an_endangered_primary_hands_over_at_once, evacuating_wor
 
 BOOST_FIXTURE_TEST_CASE(the_primary_is_sealed_first_and_alone, evacuating_world) { // P1
   auto old = row().primary, other = node_id{secondary()};
-  ++zones.generation;
-  zone z;
-  z.id = zone_id{1};
-  z.probability = 0.7;
-  z.members = {old};
-  z.risks = {0.7};
-  zones.zones = {z};
-  take(desk->step(zones, now));
+  endanger(old);
   BOOST_REQUIRE_EQUAL(commands.size(), 1u);
   BOOST_TEST(commands[0].node == old);
   auto seal = std::get<seal_replica>(commands[0].what);
@@ -95,10 +96,7 @@ BOOST_FIXTURE_TEST_CASE(the_primary_is_sealed_first_and_alone, evacuating_world)
 BOOST_FIXTURE_TEST_CASE(a_primary_that_does_not_answer_goes_on, evacuating_world) {
   auto old = row().primary;
   auto before = row().revision;
-  zones.zones.resize(1);
-  zones.zones[0].members = {old};
-  zones.zones[0].risks = {0.7};
-  take(desk->step(zones, now));
+  endanger(old);
   BOOST_REQUIRE_EQUAL(commands.size(), 1u);
   auto asked = std::exchange(commands, {}).front();
   take(desk->step(command_ended{asked.op, fail(errc::timeout, "no answer")}, now));
@@ -114,10 +112,7 @@ BOOST_FIXTURE_TEST_CASE(a_primary_that_does_not_answer_goes_on, evacuating_world
 BOOST_FIXTURE_TEST_CASE(a_primary_that_dies_while_it_hands_over_is_replaced_as_any_other,
                         evacuating_world) {
   auto old = row().primary;
-  zones.zones.resize(1);
-  zones.zones[0].members = {old};
-  zones.zones[0].risks = {0.7};
-  take(desk->step(zones, now));
+  endanger(old);
   BOOST_REQUIRE_EQUAL(commands.size(), 1u);
   commands.clear(); // it never gets there
   nodes[old.value].up = false;
@@ -135,10 +130,7 @@ BOOST_FIXTURE_TEST_CASE(a_primary_that_dies_while_it_hands_over_is_replaced_as_a
 BOOST_FIXTURE_TEST_CASE(members_get_no_word_of_a_hand_over_that_the_primary_did_not_answer,
                         evacuating_world) { // P1
   auto old = row().primary;
-  zones.zones.resize(1);
-  zones.zones[0].members = {old};
-  zones.zones[0].risks = {0.7};
-  take(desk->step(zones, now));
+  endanger(old);
   commands.clear();
   nodes[old.value].up = false;
   take(desk->step(node_lost{old, nodes[old.value].life, 700, "silent"}, now));
@@ -312,10 +304,7 @@ BOOST_FIXTURE_TEST_CASE(those_that_wait_to_leave_take_turns_and_raise_no_alert, 
 BOOST_FIXTURE_TEST_CASE(a_restart_of_the_centre_in_the_middle_ends_well, evacuating_world) { // P8
   write(id(), 10);
   auto old = row().primary;
-  zones.zones.resize(1);
-  zones.zones[0].members = {old};
-  zones.zones[0].risks = {0.7};
-  take(desk->step(zones, now));
+  endanger(old);
   BOOST_REQUIRE_EQUAL(commands.size(), 1u);
   (void)obey(nodes[old.value], commands[0].what); // sealed, and nobody hears of it
   restart_centre();
@@ -327,10 +316,7 @@ BOOST_FIXTURE_TEST_CASE(a_restart_of_the_centre_in_the_middle_ends_well, evacuat
 
 BOOST_FIXTURE_TEST_CASE(members_get_their_time_from_when_they_are_asked, evacuating_world) { // P2
   auto old = row().primary;
-  zones.zones.resize(1);
-  zones.zones[0].members = {old};
-  zones.zones[0].risks = {0.7};
-  take(desk->step(zones, now));
+  endanger(old);
   BOOST_REQUIRE_EQUAL(commands.size(), 1u);
   auto first = std::exchange(commands, {}).front();
   now += milliseconds(1990); // it finishes what is under way, and its disk is slow
@@ -348,10 +334,7 @@ BOOST_FIXTURE_TEST_CASE(members_get_their_time_from_when_they_are_asked, evacuat
 BOOST_FIXTURE_TEST_CASE(a_primary_whose_other_member_does_not_answer_is_said_to_have_stayed,
                         evacuating_world) {
   auto old = row().primary;
-  zones.zones.resize(1);
-  zones.zones[0].members = {old};
-  zones.zones[0].risks = {0.7};
-  take(desk->step(zones, now));
+  endanger(old);
   auto first = std::exchange(commands, {}).front();
   take(desk->step(command_ended{first.op, *obey(nodes[old.value], first.what)}, now));
   auto second = std::exchange(commands, {}).front();

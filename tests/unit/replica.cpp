@@ -340,6 +340,34 @@ BOOST_FIXTURE_TEST_CASE(a_hand_over_ends_with_the_epoch_it_was_asked_in, leading
   BOOST_CHECK(of<answer_report>().at(0).answer.error().code == errc::stale_epoch);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_hand_over_goes_on_when_a_member_leaves_meanwhile, leading_fixture) {
+  put(7);
+  hand_over(6);
+  configure(1, 2, replica_role::primary, {"n1"}); // n2 is dead: nobody is waited for any more
+  write_all();
+  BOOST_CHECK(host.find(partition)->role() == replica_role::sealed);
+  BOOST_TEST(stored.version == v(1, 1));
+}
+
+BOOST_FIXTURE_TEST_CASE(whoever_asked_for_a_hand_over_hears_when_it_can_not_be, leading_fixture) {
+  put(7);
+  hand_over(6);
+  last = host.append(9, from_primary(3, {}, {}), stored, now); // another primary has begun
+  BOOST_REQUIRE_EQUAL(of<answer_report>().size(), 1u);
+  BOOST_TEST(of<answer_report>()[0].to == 6u);
+  BOOST_CHECK(of<answer_report>()[0].answer.error().code == errc::not_primary);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_replica_that_is_dropped_answers_whoever_asked_for_a_hand_over,
+                        leading_fixture) {
+  put(7);
+  hand_over(6);
+  last = host.drop(8, {{}, partition, revision{9}, {}}, stored, now);
+  BOOST_REQUIRE_EQUAL(of<answer_report>().size(), 1u);
+  BOOST_TEST(of<answer_report>()[0].to == 6u);
+  BOOST_CHECK(!of<answer_report>()[0].answer);
+}
+
 BOOST_AUTO_TEST_CASE(holes_and_other_histories_are_told_apart) {
   configure(1, 1, replica_role::secondary, {"n9", "n1"});
   write_all();
