@@ -60,7 +60,7 @@ struct zone_settings {
   /// A node's probability at which primaries and members move off it, if there is where; 1: never
   /// for a prediction. Planned events always do.
   double evacuate_at = 0.9;
-  uint32_t enter_rounds = 2;     ///< consecutive scorings above enter_at
+  uint32_t enter_rounds = 2; ///< consecutive scorings above enter_at
   double minimum_stay_s = 60;
   double share_max = 0.3;          ///< brake: largest share of the up nodes in zones
   double capacity_share_max = 0.3; ///< brake: and of their capacity

@@ -40,9 +40,9 @@ struct bench_options {
   std::string data;                                      ///< of bench_histories
   std::vector<std::string> models{"forest", "boosting"}; ///< of bench_histories
   uint32_t partitions = 10'000; ///< of bench_failover: on the node that dies
-  std::string part;             ///< of bench_failover: "promotion", "hand-over" or "fleet"; empty: all
-  uint64_t recovery_mib = 64;   ///< of bench_recovery: metadata on the node that dies
-  bool large = false;           ///< of bench_failover: a partition of 10 GiB, too
+  std::string part; ///< of bench_failover: "promotion", "hand-over" or "fleet"; empty: all
+  uint64_t recovery_mib = 64; ///< of bench_recovery: metadata on the node that dies
+  bool large = false;         ///< of bench_failover: a partition of 10 GiB, too
   std::function<void(const std::string&)> say;
 };
 using bench_rows = std::vector<bench_row>;
