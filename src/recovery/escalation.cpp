@@ -13,6 +13,13 @@ namespace harbinger::recovery {
 
 namespace {
 
+std::string in_words(const node_id& node, const threats::threat& t) {
+  char text[64];
+  std::snprintf(text, sizeof text, " zone %llu, P = %.2f",
+                static_cast<unsigned long long>(t.zone.value), t.probability);
+  return node.value + (t.member ? " in" : " exposed by") + text;
+}
+
 /// The copy that would join; nothing: none fits.
 std::optional<node_id> candidate(const partition_row& row, const surroundings& around,
                                  const threats& danger, double at) {
@@ -78,18 +85,11 @@ size_t shared_attributes(const partition_row& row, const node_id& id, const cata
 threats::threats(zone_map zones, double evacuate_at) : known_(true), zones_(std::move(zones)) {
   for (auto& z : zones_.zones) {
     for (size_t i = 0; i < z.members.size(); ++i)
-      nodes_[z.members[i]].push_back(
-          {z.id, z.probability, true, endangered(z, i, zones_.braked, evacuate_at), z.within_s > 0,
-           std::max(i < z.risks.size() ? z.risks[i] : z.probability, z.common_cause)});
+      nodes_[z.members[i]].push_back({z.id, z.probability, true,
+                                      endangered(z, i, zones_.braked, evacuate_at), z.within_s > 0,
+                                      risk_of_member(z, i)});
     for (auto& id : z.exposed) nodes_[id].push_back({z.id, z.probability});
   }
-}
-
-std::string in_words(const node_id& node, const threats::threat& t) {
-  char text[64];
-  std::snprintf(text, sizeof text, " zone %llu, P = %.2f",
-                static_cast<unsigned long long>(t.zone.value), t.probability);
-  return node.value + (t.member ? " in" : " exposed by") + text;
 }
 
 bool serves(const partition_row& row, const node_id& id, const surroundings& around) {
@@ -116,6 +116,12 @@ const threats::threat* threats::worst(const node_id& node) const {
   return &*std::max_element(found->second.begin(), found->second.end(), [](auto& a, auto& b) {
     return std::tuple(a.probability, a.member) < std::tuple(b.probability, b.member);
   });
+}
+
+size_t others_that_serve(const partition_row& row, const node_id& id, const surroundings& around) {
+  return static_cast<size_t>(
+      std::count_if(row.sync_set.begin(), row.sync_set.end(),
+                    [&](auto& other) { return other != id && serves(row, other, around); }));
 }
 
 const threats::threat* threats::endangers(const node_id& node) const {
@@ -213,10 +219,7 @@ escalation_step deescalate(const partition_row& row, const surroundings& around,
   std::vector<std::tuple<size_t, size_t, node_id>> leavers;
   for (auto& id : row.sync_set) {
     if (id == row.primary) continue;
-    auto staying = std::count_if(row.sync_set.begin(), row.sync_set.end(), [&](auto& other) {
-      return other != id && serves(row, other, around);
-    });
-    if (static_cast<size_t>(staying) < row.replicas_wanted) continue;
+    if (others_that_serve(row, id, around) < row.replicas_wanted) continue;
     leavers.emplace_back(shared_attributes(row, id, around.view, rules.spread),
                          around.view.partitions_of(id).size(), id);
   }

@@ -66,9 +66,6 @@ private:
   std::map<node_id, std::vector<threat>> nodes_;
 };
 
-/// "n1 in zone 4, P = 0.95"
-std::string in_words(const node_id& node, const threats::threat& t);
-
 inline bool escalated(const partition_row& row) {
   return row.sync_set.size() > row.replicas_wanted;
 }
@@ -87,6 +84,8 @@ bool threatened(const partition_row& row, const threats& danger);
 
 /// Up, not only not dead, and configured: it acknowledges what the primary commits now.
 bool serves(const partition_row& row, const node_id& id, const surroundings& around);
+/// Members of the sync set that serve, but this one.
+size_t others_that_serve(const partition_row& row, const node_id& id, const surroundings& around);
 
 /// Which partitions may be escalated under the budget, be it for long because they are condemned,
 /// or until an endangered member has left (evacuation.hpp).

@@ -1,6 +1,5 @@
 #include "recovery/evacuation.hpp"
 
-#include <algorithm>
 #include <cstdio>
 
 #include "recovery/redundancy.hpp"
@@ -48,10 +47,7 @@ escalation_step evacuate(const partition_row& row, const surroundings& around,
   for (auto& id : row.sync_set) {
     auto threat = danger.endangers(id);
     if (!threat || id == row.primary) continue;
-    auto staying = std::count_if(row.sync_set.begin(), row.sync_set.end(), [&](auto& other) {
-      return other != id && serves(row, other, around);
-    });
-    if (static_cast<size_t>(staying) < row.replicas_wanted) continue;
+    if (others_that_serve(row, id, around) < row.replicas_wanted) continue;
     if (worst && threat->risk <= worst->risk) continue;
     worst = threat;
     leaver = &id;

@@ -10,11 +10,10 @@
 #include <string>
 
 #include "recovery/escalation.hpp"
+#include "zones/endangered.hpp"
 
 namespace harbinger::recovery {
 
-/// A partition is not handed over again for so long; nor is any of a node that did not answer.
-inline constexpr uint32_t hand_over_rest_ms = 60'000;
 /// After a node refused to, that partition is tried again.
 inline constexpr uint32_t hand_over_retry_ms = 5000;
 /// Under way at once, beside the changes of primary that must be: a node that hangs holds them up,

@@ -192,7 +192,7 @@ actions recovery_desk::step(const command_ended& ended, time_point now) {
     if (!w.change || !member) break;
     if (!ended.reply && ended.reply.error().code == errc::timeout && w.change->hands_over()
         && row->primary == op.node)
-      silent_givers_[op.node] = now + milliseconds(hand_over_rest_ms);
+      silent_givers_[op.node] = now + hand_over_rest;
     if (report)
       w.change->on_answer(op.node, op.life, *report);
     else

@@ -207,12 +207,17 @@ private:
             actions& out);
 
   // recovery_returning.cpp
+  void drop_strays(time_point now, actions& out);
   bool take_back(const partition_row& row, const node_id& id, const replica_report& report,
                  bool digest_differs, time_point now, actions& out);
   void note_turned_away(const partition_row& row, const partition_row& next, work& w);
   void rewind_ended(const node_id& id, work& w, const error* why);
 
   // recovery_steps.cpp, escalation_steps.cpp
+  std::optional<std::string> failover_cause(const partition_row& row, const work& w,
+                                            time_point now) const;
+  std::optional<std::string> cause_for(const partition_row& row, const work& w,
+                                       time_point now) const;
   void work_off(time_point now, actions& out);
   void settle_at(partition_id id, const partition_row& row, work& w, time_point now, actions& out);
   void begin_next(time_point now, actions& out);
@@ -220,11 +225,6 @@ private:
   std::tuple<size_t, double, partition_id> urgency(const partition_row& row) const;
   void wait_in_line(const partition_row& row);
   void leave_line(partition_id id);
-  void begin_hand_overs(time_point now, actions& out);
-  bool must_change(const partition_row& row, const work& w, time_point now) const;
-  std::optional<std::string> hand_over_cause(const partition_row& row, const work& w,
-                                             time_point now) const;
-  void give_up_hand_over(const partition_row& row, work& w, time_point now, actions& out);
   void sweep(time_point now);
   bool settle(const partition_row& row, work& w, time_point now, actions& out);
   bool begin_change(const partition_row& row, work& w, epoch target, time_point now);
@@ -240,16 +240,20 @@ private:
   void announce_promotion(const partition_row& row, work& w, time_point now, actions& out);
   void note_refusal(partition_id id, work& w, std::string why, actions& out);
   void note_clients(const node_id& node, const replica_report& report);
-  void drop_strays(time_point now, actions& out);
   void run_drill(time_point now, actions& out);
+
+  // evacuation_steps.cpp
+  void begin_hand_overs(time_point now, actions& out);
+  bool was_silent(const node_id& giver, time_point now) const;
+  std::optional<std::string> hand_over_cause(const partition_row& row, const work& w,
+                                             time_point now) const;
+  void give_up_hand_over(const partition_row& row, work& w, time_point now, actions& out);
 
   // recovery_rebuild.cpp
   void consider_rebuild(const partition_row& row, work& w, time_point now, actions& out);
   void run_rebuild(const partition_row& row, work& w, rebuild& r, time_point now, actions& out);
   void end_rebuild(const rebuild_report& report, uint64_t number, actions& out);
   void rebuild_answered(const operation& op, const command_ended& ended, time_point now);
-  std::optional<std::string> cause_for(const partition_row& row, const work& w,
-                                       time_point now) const;
 
   recovery_settings settings_;
   uint32_t command_timeout_ms_;

@@ -24,39 +24,23 @@ void add_reason(std::string& reasons, const std::string& more) {
   reasons += (reasons.empty() ? "" : "; ") + more;
 }
 
-bool is_stray(const partition_row& row, const node_id& node, const replica_report& report) {
-  if (!catalog_view::mentions(row, node)) return true;
-  bool copy_ordered = std::any_of(row.copies.begin(), row.copies.end(),
-                                  [&](const copy_row& copy) { return copy.node == node; });
-  bool joins = std::binary_search(row.joiners.begin(), row.joiners.end(), node);
-  // Configured by a newer row: what we know of the catalog is old, not the replica.
-  return copy_ordered && !joins && report.role != replica_role::copy
-         && report.revision < row.revision;
-}
-
 } // namespace
 
-std::optional<std::string> recovery_desk::cause_for(const partition_row& row, const work& w,
-                                                    time_point now) const {
+/// What must be, whoever is at risk.
+std::optional<std::string> recovery_desk::failover_cause(const partition_row& row, const work& w,
+                                                         time_point now) const {
   if (auto cause = needs_failover(row, around(now))) return cause;
   if (w.refused == row.epoch && !unopened(row))
     return row.primary.value + " can not go on in epoch " + std::to_string(row.epoch.value);
+  return std::nullopt;
+}
+
+std::optional<std::string> recovery_desk::cause_for(const partition_row& row, const work& w,
+                                                    time_point now) const {
+  if (auto cause = failover_cause(row, w, now)) return cause;
   if (w.change && w.change->hands_over()) return w.change->cause(); // what was begun is finished
   bool room = handing_over_.size() < hand_overs_max;
   return room ? hand_over_cause(row, w, now) : std::nullopt;
-}
-
-bool recovery_desk::must_change(const partition_row& row, const work& w, time_point now) const {
-  return needs_failover(row, around(now)) || (w.refused == row.epoch && !unopened(row));
-}
-
-std::optional<std::string> recovery_desk::hand_over_cause(const partition_row& row, const work& w,
-                                                          time_point now) const {
-  if (now < w.hand_over_not_before || unopened(row) || (drill_ && drill_->owns(row.id)))
-    return std::nullopt;
-  auto silent = silent_givers_.find(row.primary);
-  if (silent != silent_givers_.end() && now < silent->second) return std::nullopt;
-  return hand_over_due(row, around(now), danger_);
 }
 
 /// Every partition is compared once in sweep_ms; a look takes the share that its time allows.
@@ -121,7 +105,7 @@ void recovery_desk::work_off(time_point now, actions& out) {
     auto row = view_.partition(id);
     if (!row) continue;
     auto& w = work_[id];
-    if (!w.change && !w.swapping && must_change(*row, w, now)) {
+    if (!w.change && !w.swapping && failover_cause(*row, w, now)) {
       wait_in_line(*row);
       continue;
     }
@@ -132,14 +116,6 @@ void recovery_desk::work_off(time_point now, actions& out) {
   for (auto id : others) settle_at(id, *view_.partition(id), work_[id], now, out);
   begin_next(now, out); // some of the others may have made room
   begin_hand_overs(now, out);
-}
-
-void recovery_desk::begin_hand_overs(time_point now, actions& out) {
-  while (handing_over_.size() < hand_overs_max && !hand_overs_waiting_.empty()) {
-    auto id = *hand_overs_waiting_.begin();
-    hand_overs_waiting_.erase(hand_overs_waiting_.begin());
-    if (auto row = view_.partition(id)) settle_at(id, *row, work_[id], now, out);
-  }
 }
 
 /// One without a living member takes no place: there is nothing to wait for but its members.
@@ -188,34 +164,13 @@ bool recovery_desk::settle(const partition_row& row, work& w, time_point now, ac
 
 /// False: there is no reason any more; a hand-over was overtaken by another change.
 bool recovery_desk::begin_change(const partition_row& row, work& w, epoch target, time_point now) {
-  auto cause = cause_for(row, w, now);
-  if (!cause) return false;
-  if (must_change(row, w, now)) {
-    w.change.emplace(target, std::move(*cause), now);
-  } else {
-    w.change.emplace(target, std::move(*cause), now, row.primary);
-    w.hand_over_not_before = now + milliseconds(hand_over_rest_ms);
+  if (auto forced = failover_cause(row, w, now)) {
+    w.change.emplace(target, std::move(*forced), now);
+  } else if (auto due = cause_for(row, w, now)) {
+    w.change.emplace(target, std::move(*due), now, row.primary);
+    w.hand_over_not_before = now + hand_over_rest;
   }
-  return true;
-}
-
-/// The primary lives, and goes on: unless it did what it was asked for after all, and only its
-/// answer came too late. Then it is found sealed, and replaced as any other.
-void recovery_desk::give_up_hand_over(const partition_row& row, work& w, time_point now,
-                                      actions& out) {
-  auto silent = silent_givers_.find(row.primary);
-  bool no_answer = silent != silent_givers_.end() && now < silent->second;
-  w.hand_over_not_before = now + milliseconds(no_answer ? hand_over_rest_ms : hand_over_retry_ms);
-  auto why = w.change->why_failed(row.primary);
-  w.change.reset();
-  if (w.hand_over_refusal == why) return;
-  w.hand_over_refusal = why;
-  out.push_back(raise{severity::warning,
-                      "hand_over_failed",
-                      to_string(row.id),
-                      row.primary.value + " does not hand over partition " + to_string(row.id)
-                          + ", it stays primary for now: " + why,
-                      {{"node", row.primary.value}, {"reason", why}}});
+  return w.change.has_value();
 }
 
 bool recovery_desk::change_primary(const partition_row& row, work& w, time_point now,
@@ -407,40 +362,6 @@ void recovery_desk::note_clients(const node_id& node, const replica_report& repo
   auto row = view_.partition(report.partition);
   if (row && row->primary == node && row->epoch == report.epoch)
     outages_.used(row->id, report.first_read_ms, report.first_write_ms);
-}
-
-/// Replicas that no row mentions: what lost a failover, or was left over; also the one of a former
-/// member that stands in the way of a copy ordered there. While a partition is not served, none of
-/// its replicas is given up: the stray may be the last thing that is left of it (P4).
-void recovery_desk::drop_strays(time_point now, actions& out) {
-  auto here = around(now);
-  std::set<std::pair<node_id, partition_id>> present;
-  for (auto& [id, node] : view_.nodes()) {
-    if (node.state == node_state::dead || book_.life(id) != node.life) continue;
-    for (auto& [partition, entry] : book_.of(id)) {
-      auto row = view_.partition(partition);
-      if (!row || !is_stray(*row, id, entry.report) || (drill_ && drill_->owns(partition)))
-        continue;
-      if (!available(*row, here)) continue;
-      if (take_back(*row, id, entry.report, entry.digest_differs, now, out)) continue;
-      present.insert({id, partition});
-      auto& s = strays_.try_emplace({id, partition}, stray{now}).first->second;
-      bool ripe = now - s.since >= milliseconds(stray_patience_ms) && now >= s.not_before;
-      if (!ripe || !room()) continue;
-      s.not_before = now + milliseconds(stray_patience_ms);
-      command_node(operation::kind::drop, partition, id,
-                   drop_replica{{}, partition, row->revision, row->history}, out);
-      out.push_back(raise{severity::info,
-                          "replica_dropped",
-                          to_string(partition),
-                          "the replica of partition " + to_string(partition) + " on " + id.value
-                              + " is no longer part of it and is dropped",
-                          {{"node", id.value},
-                           {"version", to_string(entry.report.version)},
-                           {"role", std::string{name_of(entry.report.role)}}}});
-    }
-  }
-  std::erase_if(strays_, [&](auto& s) { return !present.count(s.first); });
 }
 
 void recovery_desk::run_drill(time_point now, actions& out) {

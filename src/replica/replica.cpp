@@ -109,8 +109,7 @@ void replica::write_failed(const pending_write& pending, const error& why, time_
     if (role_ != replica_role::primary) break;
     store_error_ = why;
     store_retry_at_ = now + common_.bounds.append_timeout;
-    for (auto& w : waiting_) out.push_back(answer_put{w.client, tl::unexpected<error>(why)});
-    waiting_.clear();
+    refuse_waiting(why, out);
     out.push_back(notice{"store_refused", head_.partition, "commit failed: " + to_string(why)});
     break;
   case pending_write::purpose::change:
@@ -176,9 +175,7 @@ void replica::seal(token from, const seal_replica& command, time_point now, acti
   if (command.hand_over && role_ == replica_role::primary && !fenced_ && under_way()) {
     stop_handing_over({errc::conflict, "asked again"}, out);
     handing_over_ = {from, command, now + common_.bounds.append_timeout};
-    for (auto& w : waiting_)
-      out.push_back(answer_put{w.client, fail(errc::not_primary, hands_over)});
-    waiting_.clear();
+    refuse_waiting({errc::not_primary, hands_over}, out);
     return;
   }
   seal_now(from, command, now, out);
@@ -226,10 +223,14 @@ void replica::give_up(const std::string& why, actions& out) {
   out.push_back(report_now{});
 }
 
-void replica::depose(const error& why, actions& out) {
-  stop_handing_over(why, out);
+void replica::refuse_waiting(const error& why, actions& out) {
   for (auto& w : waiting_) out.push_back(answer_put{w.client, tl::unexpected<error>(why)});
   waiting_.clear();
+}
+
+void replica::depose(const error& why, actions& out) {
+  stop_handing_over(why, out);
+  refuse_waiting(why, out);
   while (!proposals_.empty()
          && !proposals_.back().handed) { // those on their way into the store still end well
     if (proposals_.back().client)

@@ -155,6 +155,7 @@ private:
   // replica.cpp
   uint64_t write(store_write item, pending_write pending, actions& out);
   void write_failed(const pending_write& pending, const error& why, time_point now, actions& out);
+  void refuse_waiting(const error& why, actions& out);
   void depose(const error& why, actions& out);
   void seal_now(token from, const seal_replica& command, time_point now, actions& out);
   void stop_handing_over(const error& why, actions& out);

@@ -313,10 +313,7 @@ void replica::refused(const node_id& id, member& m, const error& why, time_point
   }
   m.active = false;
   m.retry_at = now + std::min<duration>(retry_soon, common_.bounds.append_timeout);
-  if (auto full = member_full()) {
-    for (auto& w : waiting_) out.push_back(answer_put{w.client, tl::unexpected<error>(*full)});
-    waiting_.clear();
-  }
+  if (auto full = member_full()) refuse_waiting(*full, out);
 }
 
 void replica::log_read(const node_id& id, version after, result<std::vector<log_entry>> entries,

@@ -9,10 +9,6 @@
 
 namespace harbinger::simulate {
 
-namespace {
-constexpr double hand_over_rest_s = 60; // of one partition, between two hand-overs
-} // namespace
-
 bool cluster_run::note_endangered() {
   const auto& map = tracker_.map();
   auto before = std::exchange(endangered_, {});
@@ -98,7 +94,7 @@ void cluster_run::hand_over(partition_number p) {
         && (!best || rank(h) < rank(*best)))
       best = &h;
   if (!best) return;
-  auto not_before = std::max(facts.served_from, facts.handed_over_s + hand_over_rest_s);
+  auto not_before = std::max(facts.served_from, facts.handed_over_s + to_seconds(hand_over_rest));
   if (now_ < not_before) return at(not_before, kind::evacuate, p);
   count_target(best->node);
   best->kind = holding_kind::primary;

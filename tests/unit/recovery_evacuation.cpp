@@ -15,6 +15,8 @@ using harbinger::recovery_test::escalating_world;
 
 namespace {
 
+constexpr auto hand_over_rest_ms = static_cast<uint32_t>(milliseconds(hand_over_rest).count());
+
 struct evacuating_world : escalating_world {
   evacuating_world() : evacuating_world(6, 4) {}
   evacuating_world(int node_count, uint32_t partitions) : escalating_world(node_count, partitions) {
