@@ -136,6 +136,11 @@ public:
   size_t memory_bytes() const;
 
 private:
+  /// Past so many different places all nodes are taken to be near: a looser bound, the same answer.
+  static constexpr size_t near_classes_max = 64;
+  /// Two ways to add up one score may differ by so much.
+  static constexpr double rounding = 1e-9;
+
   struct node_facts {
     double own_score = 0.0; ///< terms that do not depend on the partition, before its size
     double weight = 0.0;    ///< 0: not a candidate at all
